@@ -1,0 +1,170 @@
+//===- Plan.h - all that the runtime knows ----------------------*- C++ -*-===//
+//
+// Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The plan is the whole interface between compiler and runtime: buffers that
+// live across steps, and straight-line programs that read and write them.
+// Plain structs without dependencies; JSON in PlanJson.h; the checks that a
+// plan from outside must pass in PlanVerify.h. docs/Plan.md is the schema.
+//
+//===----------------------------------------------------------------------===//
+#ifndef NXDT_PLAN_PLAN_H
+#define NXDT_PLAN_PLAN_H
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace nxdt::plan {
+
+constexpr int64_t kVersion = 1;
+
+enum class DType { F64, F32, BF16, F16, I64, I32, U8, Bool };
+
+/// Bytes of one element.
+int64_t byteSize(DType dtype);
+/// "f32", "bf16", "i64", "bool", ...
+std::string_view name(DType dtype);
+
+/// What a buffer is for. The runtime dispatches on roles, never on names.
+enum class Role {
+  Param,    ///< a weight in compute precision
+  Master,   ///< its fp32 master, only where it differs from the param
+  OptState, ///< optimizer state of a param; `state` names it (exp_avg, ...)
+  Grad,     ///< gradient accumulator of a param (fp32)
+  Buffer,   ///< a module's registered buffer, filled by the program `init`
+  Input,    ///< set by the runtime before a program runs
+  Scalar,   ///< accumulators and results of a step: loss_sum, grad_norm, ...
+};
+std::string_view name(Role role);
+
+/// How the elements of a param come to be when no weights are loaded:
+/// Philox draws keyed by (seed, param name, logical global index).
+struct Init {
+  enum class Kind { None, Constant, Normal, Uniform } kind = Kind::None;
+  double a = 0.0; ///< constant | mean | low
+  double b = 0.0; ///< - | standard deviation | high
+};
+
+/// A tensor that lives across programs. Shapes of this rank; `logicalShape`
+/// and `sliceStart` say which part of the unpadded whole it holds.
+struct Buffer {
+  std::string name;  ///< unique
+  Role role = Role::Scalar;
+  std::string param; ///< owner's parameter name for Param..Grad, else empty
+  std::string state; ///< for OptState
+  DType dtype = DType::F32;
+  std::vector<int64_t> shape;
+  std::vector<int64_t> logicalShape;
+  std::vector<int64_t> sliceStart;
+  Init init;
+};
+
+/// A use of a value; -1 in a list is an absent optional tensor.
+struct ValueRef {
+  int32_t index = -1;
+  bool operator==(const ValueRef &) const = default;
+};
+struct None {
+  bool operator==(const None &) const = default;
+};
+/// Stands for the device of the plan where a schema wants a Device.
+struct DeviceArg {
+  bool operator==(const DeviceArg &) const = default;
+};
+/// One argument of an operator's schema.
+using Arg =
+    std::variant<None, bool, int64_t, double, std::string, DType, DeviceArg,
+                 std::vector<int64_t>, std::vector<double>, std::vector<bool>,
+                 ValueRef, std::vector<ValueRef>>;
+
+enum class OpKind {
+  Aten,    ///< any operator of the dispatcher, of a listed library too
+  AtenVjp, ///< its gradient, under libtorch's own autograd at run time
+};
+
+/// One step of a program. Values are indices into Program::values.
+struct Instruction {
+  OpKind kind = OpKind::Aten;
+  /// "namespace::name" or "namespace::name.overload".
+  std::string op;
+  /// The whole argument list of the schema, in order. An operator that
+  /// mutates an argument gets a value bound to a buffer there.
+  std::vector<Arg> args;
+  /// Aten: one value per tensor result, results that are tensor lists
+  /// flattened (-1 = unused). Empty for operators that only mutate.
+  /// AtenVjp: the gradient for each tensor among `args`, in order (-1 = none).
+  std::vector<int32_t> outs;
+  /// AtenVjp only: gradient of each result (-1 = zero).
+  std::vector<int32_t> gradOuts;
+  /// Values whose last use this is: they are released right after. Never
+  /// values bound to buffers.
+  std::vector<int32_t> frees;
+  /// Module path, for messages and profiles ("model.layers.0.mlp").
+  std::string module;
+};
+
+/// A value of a program.
+struct Value {
+  DType dtype = DType::F32;
+  std::vector<int64_t> shape;
+  /// Buffer it is bound to, or -1 for a temporary.
+  int32_t buffer = -1;
+};
+
+/// Straight-line code. Known names (all optional but train_step):
+///   init         fills Role::Buffer buffers, once
+///   begin_step   zeroes accumulators
+///   train_step   one micro-batch: forward, backward, accumulate
+///   finish_step  loss, grad_norm and scale from the accumulators
+///   update_step  optimizer; runs only if loss and grad_norm are finite
+///   begin_eval, eval_step, finish_eval   the same without gradients
+///   param_norm   L2 norm of the (master) params
+/// Inputs:  input_ids [B,S] i64, targets [B,S] i64 (shifted by one, -100 =
+///          ignored), lr f64 [], step f32 [] (1 for the first update).
+/// Scalars: loss f64 [], token_count i64 [], grad_norm f32 [], val_loss f64 [],
+///          val_token_count i64 [], param_norm f32 [].
+struct Program {
+  std::string name;
+  std::vector<Value> values;
+  std::vector<Instruction> instructions;
+};
+
+/// Predicted bytes of this rank by category, for reports beside measurements.
+struct MemoryReport {
+  int64_t paramBytes = 0;
+  int64_t masterBytes = 0;
+  int64_t gradBytes = 0;
+  int64_t optStateBytes = 0;
+  int64_t otherBytes = 0;
+  /// Highest sum of live temporaries over all programs.
+  int64_t peakActivationBytes = 0;
+};
+
+struct Plan {
+  int64_t version = kVersion;
+  std::string device = "cpu"; ///< "cpu" or "cuda"
+  /// Axis name and size, outermost first: pp, dp, cp, tp.
+  std::vector<std::pair<std::string, int64_t>> mesh;
+  /// Shared libraries whose operators the programs use (absolute paths).
+  std::vector<std::string> libraries;
+  int64_t microBatchSize = 0;
+  int64_t sequenceLength = 0;
+  int64_t vocabSize = 0;
+  /// Parameters that share one storage: (alias name, stored name), as the
+  /// Hugging Face export must know them (tied embeddings).
+  std::vector<std::pair<std::string, std::string>> tied;
+  std::vector<Buffer> buffers;
+  std::vector<Program> programs;
+  MemoryReport memory;
+};
+
+} // namespace nxdt::plan
+
+#endif // NXDT_PLAN_PLAN_H
