@@ -1,0 +1,38 @@
+//===- Nxdt.h - the nxdt dialect --------------------------------*- C++ -*-===//
+//
+// Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef NXDT_DIALECTS_NXDT_IR_NXDT_H
+#define NXDT_DIALECTS_NXDT_IR_NXDT_H
+
+#include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Dialect.h"
+#include "mlir/IR/OpDefinition.h"
+#include "mlir/IR/OpImplementation.h"
+#include "mlir/IR/SymbolTable.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+#include "NxdtDialect.h.inc"
+
+#define GET_ATTRDEF_CLASSES
+#include "NxdtAttrs.h.inc"
+
+#define GET_OP_CLASSES
+#include "NxdtOps.h.inc"
+
+namespace nxdt {
+
+/// Attribute on program arguments and results: the buffer read or written.
+constexpr llvm::StringLiteral kBufferAttr = "nxdt.buffer";
+
+/// Number of tensor operands that `args` (the `args` attribute of nxdt.aten)
+/// stands for; -1 if it holds anything but what the op allows.
+int64_t countOperands(mlir::ArrayAttr args);
+
+} // namespace nxdt
+
+#endif // NXDT_DIALECTS_NXDT_IR_NXDT_H
