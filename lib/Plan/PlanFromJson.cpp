@@ -1,0 +1,399 @@
+//===- PlanFromJson.cpp - reads the plan's JSON, strictly -------*- C++ -*-===//
+//
+// Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "nxdt/Plan/PlanJson.h"
+#include "nxdt/Support/UserError.h"
+
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <set>
+
+namespace nxdt::plan {
+namespace {
+
+using Json = nlohmann::json;
+
+/// A place in the document, for messages: "plan.json: programs[2].values[7]".
+/// Built only as text of parents, so that a message costs nothing until it is
+/// needed: `path` is joined lazily by `text`.
+struct Place {
+  const Place *parent = nullptr;
+  std::string_view key;
+  int64_t index = -1;
+
+  Place at(std::string_view name) const { return {this, name, -1}; }
+  Place at(size_t i) const { return {this, {}, int64_t(i)}; }
+  std::string text() const {
+    if (!parent)
+      return std::string(key) + ": ";
+    std::string out = parent->text();
+    if (index >= 0)
+      return out + "[" + std::to_string(index) + "]";
+    return out + (parent->parent ? "." : "") + std::string(key);
+  }
+};
+
+[[noreturn]] void fail(const Place &place, const std::string &message) {
+  throw UserError(place.text() + ": " + message);
+}
+
+std::string shown(const Json &json) {
+  std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return text.size() <= 60 ? text : text.substr(0, 57) + "...";
+}
+
+/// An object all of whose members are asked for: `finish` refuses the rest.
+class Object {
+public:
+  Object(const Json &json, const Place &place) : json(json), place(place) {
+    if (!json.is_object())
+      fail(place, "expected an object, found " + shown(json));
+  }
+  const Json &operator[](const char *key) {
+    auto it = json.find(key);
+    if (it == json.end())
+      fail(place, std::string("the field '") + key + "' is missing");
+    ++read;
+    known += known.empty() ? key : std::string(", ") + key;
+    return *it;
+  }
+  /// Refuses members that nobody asked for.
+  void finish() const {
+    if (read == json.size())
+      return;
+    for (const auto &[key, value] : json.items())
+      if ((", " + known + ",").find(", " + key + ",") == std::string::npos)
+        fail(place, "unknown field '" + key + "' (known: " + known + ")");
+  }
+
+private:
+  const Json &json;
+  const Place &place;
+  size_t read = 0;
+  std::string known;
+};
+
+const Json &array(const Json &json, const Place &place) {
+  if (!json.is_array())
+    fail(place, "expected a list, found " + shown(json));
+  return json;
+}
+
+int64_t integer(const Json &json, const Place &place) {
+  if (!json.is_number_integer())
+    fail(place, "expected an integer, found " + shown(json));
+  if (json.is_number_unsigned() &&
+      json.get<uint64_t>() > uint64_t(std::numeric_limits<int64_t>::max()))
+    fail(place, shown(json) + " does not fit into 64 bits");
+  return json.get<int64_t>();
+}
+
+int32_t integer32(const Json &json, const Place &place) {
+  int64_t value = integer(json, place);
+  if (value < std::numeric_limits<int32_t>::min() ||
+      value > std::numeric_limits<int32_t>::max())
+    fail(place, shown(json) + " does not fit into 32 bits");
+  return int32_t(value);
+}
+
+std::string string(const Json &json, const Place &place) {
+  if (!json.is_string())
+    fail(place, "expected a string, found " + shown(json));
+  return json.get<std::string>();
+}
+
+bool boolean(const Json &json, const Place &place) {
+  if (!json.is_boolean())
+    fail(place, "expected true or false, found " + shown(json));
+  return json.get<bool>();
+}
+
+double specialFloat(const Json &json, const Place &place) {
+  std::string text = string(json, place);
+  if (text == "inf")
+    return std::numeric_limits<double>::infinity();
+  if (text == "-inf")
+    return -std::numeric_limits<double>::infinity();
+  if (text == "nan")
+    return std::numeric_limits<double>::quiet_NaN();
+  fail(place, "expected inf, -inf or nan, found " + shown(json));
+}
+
+double real(const Json &json, const Place &place) {
+  if (json.is_object()) {
+    Object object(json, place);
+    double value = specialFloat(object["f"], place.at("f"));
+    object.finish();
+    return value;
+  }
+  if (!json.is_number_float())
+    fail(place, "expected a number with '.' or 'e', found " + shown(json));
+  return json.get<double>();
+}
+
+template <typename T, typename Reader>
+std::vector<T> list(const Json &json, const Place &place, Reader reader) {
+  array(json, place);
+  std::vector<T> out;
+  out.reserve(json.size());
+  for (size_t i = 0; i < json.size(); ++i)
+    out.push_back(reader(json[i], place.at(i)));
+  return out;
+}
+
+DType dtype(const Json &json, const Place &place) {
+  std::string text = string(json, place);
+  for (DType type : {DType::F64, DType::F32, DType::BF16, DType::F16,
+                     DType::I64, DType::I32, DType::U8, DType::Bool})
+    if (name(type) == text)
+      return type;
+  fail(place, "unknown dtype '" + text +
+                  "' (known: f64, f32, bf16, f16, i64, i32, u8, bool)");
+}
+
+Role role(const Json &json, const Place &place) {
+  std::string text = string(json, place);
+  for (Role candidate : {Role::Param, Role::Master, Role::OptState, Role::Grad,
+                         Role::Buffer, Role::Input, Role::Scalar})
+    if (name(candidate) == text)
+      return candidate;
+  fail(place, "unknown role '" + text +
+                  "' (known: param, master, opt_state, grad, buffer, input, "
+                  "scalar)");
+}
+
+Init init(const Json &json, const Place &place) {
+  Object object(json, place);
+  Init out;
+  std::string kind = string(object["kind"], place.at("kind"));
+  if (kind == "none")
+    out.kind = Init::Kind::None;
+  else if (kind == "constant")
+    out.kind = Init::Kind::Constant;
+  else if (kind == "normal")
+    out.kind = Init::Kind::Normal;
+  else if (kind == "uniform")
+    out.kind = Init::Kind::Uniform;
+  else
+    fail(place.at("kind"), "unknown kind '" + kind +
+                               "' (known: none, constant, normal, uniform)");
+  out.a = real(object["a"], place.at("a"));
+  out.b = real(object["b"], place.at("b"));
+  object.finish();
+  return out;
+}
+
+Buffer buffer(const Json &json, const Place &place) {
+  Object object(json, place);
+  Buffer out;
+  out.name = string(object["name"], place.at("name"));
+  out.role = role(object["role"], place.at("role"));
+  out.param = string(object["param"], place.at("param"));
+  out.state = string(object["state"], place.at("state"));
+  out.dtype = dtype(object["dtype"], place.at("dtype"));
+  out.shape = list<int64_t>(object["shape"], place.at("shape"), integer);
+  out.logicalShape = list<int64_t>(object["logical_shape"],
+                                   place.at("logical_shape"), integer);
+  out.sliceStart =
+      list<int64_t>(object["slice_start"], place.at("slice_start"), integer);
+  out.init = init(object["init"], place.at("init"));
+  object.finish();
+  return out;
+}
+
+Value value(const Json &json, const Place &place) {
+  Object object(json, place);
+  Value out;
+  out.dtype = dtype(object["dtype"], place.at("dtype"));
+  out.shape = list<int64_t>(object["shape"], place.at("shape"), integer);
+  out.buffer = integer32(object["buffer"], place.at("buffer"));
+  object.finish();
+  return out;
+}
+
+ValueRef valueRef(const Json &json, const Place &place) {
+  return {integer32(json, place)};
+}
+
+/// The single-key objects: {"v":12}, {"s":"mean"}, ...
+Arg keyedArg(const Json &json, const Place &place) {
+  if (json.size() != 1)
+    fail(place, "expected an object with one key, found " + shown(json));
+  const std::string &key = json.begin().key();
+  const Json &inner = *json.begin();
+  Place at = place.at(key);
+  if (key == "v")
+    return valueRef(inner, at);
+  if (key == "vs")
+    return list<ValueRef>(inner, at, valueRef);
+  if (key == "s")
+    return string(inner, at);
+  if (key == "f")
+    return specialFloat(inner, at);
+  if (key == "fl")
+    return list<double>(inner, at, real);
+  if (key == "bl")
+    return list<bool>(inner, at, boolean);
+  if (key == "t")
+    return dtype(inner, at);
+  if (key == "d") {
+    if (integer(inner, at) != 0)
+      fail(at, "only the plan's own device, 0, is known");
+    return DeviceArg{};
+  }
+  fail(place, "unknown kind of argument '" + key +
+                  "' (known: v, vs, s, f, fl, bl, t, d)");
+}
+
+Arg arg(const Json &json, const Place &place) {
+  switch (json.type()) {
+  case Json::value_t::null:
+    return None{};
+  case Json::value_t::boolean:
+    return json.get<bool>();
+  case Json::value_t::number_integer:
+  case Json::value_t::number_unsigned:
+    return integer(json, place);
+  case Json::value_t::number_float:
+    return json.get<double>();
+  case Json::value_t::array:
+    return list<int64_t>(json, place, integer);
+  case Json::value_t::object:
+    return keyedArg(json, place);
+  default:
+    fail(place, "expected an argument, found " + shown(json));
+  }
+}
+
+Instruction instruction(const Json &json, const Place &place) {
+  Object object(json, place);
+  Instruction out;
+  std::string kind = string(object["kind"], place.at("kind"));
+  if (kind == "aten")
+    out.kind = OpKind::Aten;
+  else if (kind == "aten_vjp")
+    out.kind = OpKind::AtenVjp;
+  else
+    fail(place.at("kind"), "unknown kind of instruction '" + kind +
+                               "' (version " + std::to_string(kVersion) +
+                               " knows: aten, aten_vjp)");
+  out.op = string(object["op"], place.at("op"));
+  out.args = list<Arg>(object["args"], place.at("args"), arg);
+  out.outs = list<int32_t>(object["outs"], place.at("outs"), integer32);
+  if (out.kind == OpKind::AtenVjp)
+    out.gradOuts =
+        list<int32_t>(object["grad_outs"], place.at("grad_outs"), integer32);
+  out.frees = list<int32_t>(object["frees"], place.at("frees"), integer32);
+  out.module = string(object["module"], place.at("module"));
+  object.finish();
+  return out;
+}
+
+Program program(const Json &json, const Place &place) {
+  Object object(json, place);
+  Program out;
+  out.name = string(object["name"], place.at("name"));
+  out.values = list<Value>(object["values"], place.at("values"), value);
+  out.instructions = list<Instruction>(object["instructions"],
+                                       place.at("instructions"), instruction);
+  object.finish();
+  return out;
+}
+
+MemoryReport memory(const Json &json, const Place &place) {
+  Object object(json, place);
+  MemoryReport out;
+  auto read = [&](const char *key) {
+    return integer(object[key], place.at(key));
+  };
+  out.paramBytes = read("param_bytes");
+  out.masterBytes = read("master_bytes");
+  out.gradBytes = read("grad_bytes");
+  out.optStateBytes = read("opt_state_bytes");
+  out.otherBytes = read("other_bytes");
+  out.peakActivationBytes = read("peak_activation_bytes");
+  object.finish();
+  return out;
+}
+
+template <typename First, typename Second, typename ReadFirst,
+          typename ReadSecond>
+std::vector<std::pair<First, Second>> pairs(const Json &json,
+                                            const Place &place, ReadFirst first,
+                                            ReadSecond second) {
+  return list<std::pair<First, Second>>(
+      json, place, [&](const Json &item, const Place &at) {
+        if (!item.is_array() || item.size() != 2)
+          fail(at, "expected a pair, found " + shown(item));
+        return std::pair<First, Second>(first(item[0], at.at(size_t(0))),
+                                        second(item[1], at.at(size_t(1))));
+      });
+}
+
+/// Parses, refusing what nlohmann would silently accept: duplicate keys, and
+/// nesting so deep that nothing of ours can have written it.
+Json parse(std::string_view text, const std::string &what) {
+  constexpr int kMaxDepth = 16;
+  std::vector<std::set<std::string>> keys;
+  auto callback = [&](int depth, Json::parse_event_t event, Json &parsed) {
+    if (depth > kMaxDepth)
+      throw UserError(what + ": nested deeper than " +
+                      std::to_string(kMaxDepth) + " levels: not a plan");
+    if (event == Json::parse_event_t::object_start)
+      keys.emplace_back();
+    else if (event == Json::parse_event_t::object_end)
+      keys.pop_back();
+    else if (event == Json::parse_event_t::key &&
+             !keys.back().insert(parsed.get<std::string>()).second)
+      throw UserError(what + ": the key '" + parsed.get<std::string>() +
+                      "' stands twice in one object");
+    return true;
+  };
+  try {
+    return Json::parse(text.begin(), text.end(), callback);
+  } catch (const Json::exception &e) {
+    throw UserError(what + ": not a plan, its JSON is broken: " + e.what());
+  }
+}
+
+} // namespace
+
+Plan fromJson(std::string_view text, const std::string &what) {
+  Json json = parse(text, what);
+  Place root{nullptr, what, -1};
+  if (!json.is_object())
+    throw UserError(what + ": not a plan, expected a JSON object, found " +
+                    shown(json));
+  Object object(json, root);
+  Plan out;
+  // First of all: another version may have other fields.
+  out.version = integer(object["version"], root.at("version"));
+  if (out.version != kVersion)
+    fail(root.at("version"), "this program reads plans of version " +
+                                 std::to_string(kVersion) + ", this one is " +
+                                 std::to_string(out.version) +
+                                 ": compile it again with this nxdt-opt");
+  out.device = string(object["device"], root.at("device"));
+  out.mesh = pairs<std::string, int64_t>(object["mesh"], root.at("mesh"),
+                                         string, integer);
+  out.libraries =
+      list<std::string>(object["libraries"], root.at("libraries"), string);
+  out.microBatchSize =
+      integer(object["micro_batch_size"], root.at("micro_batch_size"));
+  out.sequenceLength =
+      integer(object["sequence_length"], root.at("sequence_length"));
+  out.vocabSize = integer(object["vocab_size"], root.at("vocab_size"));
+  out.tied = pairs<std::string, std::string>(object["tied"], root.at("tied"),
+                                             string, string);
+  out.memory = memory(object["memory"], root.at("memory"));
+  out.buffers = list<Buffer>(object["buffers"], root.at("buffers"), buffer);
+  out.programs =
+      list<Program>(object["programs"], root.at("programs"), program);
+  object.finish();
+  return out;
+}
+
+} // namespace nxdt::plan
