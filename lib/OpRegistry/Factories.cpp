@@ -1,0 +1,123 @@
+//===- Factories.cpp - operators that make tensors from nothing -----------===//
+//
+// Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "Families.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace nxdt;
+
+static FailureOr<ResultTypes> sized(std::optional<ArrayRef<int64_t>> sizes,
+                                    Type element) {
+  if (!sizes || !element)
+    return failure();
+  for (int64_t size : *sizes)
+    if (size < 0)
+      return failure();
+  return ResultTypes{RankedTensorType::get(*sizes, element)};
+}
+
+/// libtorch's default: f32 for floats, i64 for integers, i1 for bools.
+static Type elementOfScalar(Attribute scalar) {
+  if (isa<FloatAttr>(scalar))
+    return Float32Type::get(scalar.getContext());
+  if (auto integer = dyn_cast<IntegerAttr>(scalar))
+    return integer.getType().isInteger(1)
+               ? Type(integer.getType())
+               : IntegerType::get(scalar.getContext(), 64);
+  return nullptr;
+}
+
+/// `arange` with its numbers at these positions, dtype behind them.
+static auto inferArange(int start, unsigned end, int step, unsigned dtype) {
+  return [=](const CallArgs &args) -> FailureOr<ResultTypes> {
+    auto last = args.number(end);
+    double from = start < 0 ? 0 : args.number(start).value_or(NAN);
+    double by = step < 0 ? 1 : args.number(step).value_or(NAN);
+    if (!last || !(by != 0) || std::isnan(from))
+      return failure();
+    Type element = args.dtype(dtype);
+    if (!element) {
+      bool floating = isa<FloatAttr>(args.attr(end)) ||
+                      (start >= 0 && isa<FloatAttr>(args.attr(start))) ||
+                      (step >= 0 && isa<FloatAttr>(args.attr(step)));
+      MLIRContext *context = args.attr(end).getContext();
+      element = floating ? Type(Float32Type::get(context))
+                         : IntegerType::get(context, 64);
+    }
+    double count = std::ceil((*last - from) / by);
+    if (count < 0)
+      return failure();
+    return ResultTypes{
+        RankedTensorType::get({static_cast<int64_t>(count)}, element)};
+  };
+}
+
+void nxdt::registerFactories(OpRegistry &registry) {
+  auto factory = [&](StringRef callee) -> OpInfo & {
+    OpInfo &info = registry.add(callee);
+    info.noGradient = true;
+    return info;
+  };
+  for (StringRef name :
+       {"aten::zeros", "aten::ones", "aten::empty.memory_format"})
+    factory(name).infer = [](const CallArgs &args) -> FailureOr<ResultTypes> {
+      Type element = args.dtype(1);
+      if (!element && args.size())
+        element = Float32Type::get(args.attr(0).getContext());
+      return sized(args.integers(0), element);
+    };
+  factory("aten::full").infer =
+      [](const CallArgs &args) -> FailureOr<ResultTypes> {
+    if (args.size() < 2)
+      return failure();
+    Type element = args.dtype(2);
+    return sized(args.integers(0),
+                 element ? element : elementOfScalar(args.attr(1)));
+  };
+  factory("aten::scalar_tensor").infer =
+      [](const CallArgs &args) -> FailureOr<ResultTypes> {
+    Type element = args.dtype(1);
+    if (!element && args.size())
+      element = Float32Type::get(args.attr(0).getContext());
+    return sized(ArrayRef<int64_t>{}, element);
+  };
+  factory("aten::arange").infer = inferArange(-1, 0, -1, 1);
+  factory("aten::arange.start").infer = inferArange(0, 1, -1, 2);
+  factory("aten::arange.start_step").infer = inferArange(0, 1, 2, 3);
+
+  // *_like: operand 0's shape; dtype at the position given.
+  auto like = [&](StringRef callee, unsigned dtype) {
+    factory(callee).infer =
+        [dtype](const CallArgs &args) -> FailureOr<ResultTypes> {
+      if (!args.type(0))
+        return failure();
+      Type element = args.dtype(dtype);
+      return ResultTypes{element ? withElement(args.type(0), element)
+                                 : args.type(0)};
+    };
+  };
+  like("aten::zeros_like", 1);
+  like("aten::ones_like", 1);
+  like("aten::empty_like", 1);
+  like("aten::full_like", 2);
+  // new_*: sizes at 1; dtype behind them, else operand 0's.
+  auto fresh = [&](StringRef callee, unsigned dtype) {
+    factory(callee).infer =
+        [dtype](const CallArgs &args) -> FailureOr<ResultTypes> {
+      if (!args.type(0))
+        return failure();
+      Type element = args.dtype(dtype);
+      return sized(args.integers(1),
+                   element ? element : args.type(0).getElementType());
+    };
+  };
+  fresh("aten::new_zeros", 2);
+  fresh("aten::new_ones", 2);
+  fresh("aten::new_empty", 2);
+  fresh("aten::new_full", 3);
+}
