@@ -46,9 +46,8 @@ static ParseResult parseElement(OpAsmParser &parser, Operands &operands,
   if (succeeded(parser.parseOptionalLSquare())) {
     SmallVector<Attribute> elements;
     if (failed(parser.parseOptionalRSquare())) {
-      if (parser.parseCommaSeparatedList([&] {
-            return parseElement(parser, operands, elements, true);
-          }) ||
+      if (parser.parseCommaSeparatedList(
+              [&] { return parseElement(parser, operands, elements, true); }) ||
           parser.parseRSquare())
         return failure();
     }
@@ -73,9 +72,9 @@ ParseResult nxdt::parseAtenCall(OpAsmParser &parser, StringAttr &callee,
                                 Operands &operands, ArrayAttr &args) {
   SmallVector<Attribute> elements;
   if (parser.parseAttribute(callee) ||
-      parser.parseCommaSeparatedList(
-          OpAsmParser::Delimiter::Paren,
-          [&] { return parseElement(parser, operands, elements, false); }))
+      parser.parseCommaSeparatedList(OpAsmParser::Delimiter::Paren, [&] {
+        return parseElement(parser, operands, elements, false);
+      }))
     return failure();
   args = ArrayAttr::get(parser.getContext(), elements);
   return success();

@@ -20,9 +20,10 @@ using namespace nxdt;
 
 // The custom directive of nxdt.aten, in AtenSyntax.cpp.
 namespace nxdt {
-ParseResult parseAtenCall(OpAsmParser &parser, StringAttr &callee,
-                          SmallVectorImpl<OpAsmParser::UnresolvedOperand> &operands,
-                          ArrayAttr &args);
+ParseResult
+parseAtenCall(OpAsmParser &parser, StringAttr &callee,
+              SmallVectorImpl<OpAsmParser::UnresolvedOperand> &operands,
+              ArrayAttr &args);
 void printAtenCall(OpAsmPrinter &printer, Operation *op, StringAttr callee,
                    OperandRange operands, ArrayAttr args);
 } // namespace nxdt

@@ -46,16 +46,15 @@ static LogicalResult verifyInit(BufferOp op, DictionaryAttr init) {
 }
 
 LogicalResult BufferOp::verify() {
-  static const llvm::StringSet<> roles = {"param", "master", "opt_state",
-                                          "grad",  "buffer", "input",
-                                          "scalar"};
+  static const llvm::StringSet<> roles = {
+      "param", "master", "opt_state", "grad", "buffer", "input", "scalar"};
   if (!roles.contains(getRole()))
     return emitOpError("unknown role '")
            << getRole()
            << "'; known are param, master, opt_state, grad, buffer, input, "
               "scalar";
-  bool isOwned = getRole() == "master" || getRole() == "opt_state" ||
-                 getRole() == "grad";
+  bool isOwned =
+      getRole() == "master" || getRole() == "opt_state" || getRole() == "grad";
   if (isOwned != getParam().has_value())
     return emitOpError("role '")
            << getRole() << (isOwned ? "' needs" : "' cannot have")
@@ -101,9 +100,8 @@ LogicalResult AtenOp::verify() {
                << operand << ", but has " << numOperands << " operands";
   if (auto views = getViews()) {
     if (views->size() != getNumResults())
-      return emitOpError("'views' has ")
-             << views->size() << " entries for " << getNumResults()
-             << " results";
+      return emitOpError("'views' has ") << views->size() << " entries for "
+                                         << getNumResults() << " results";
     for (int32_t operand : *views)
       if (operand < -1 || operand >= numOperands)
         return emitOpError("a result is a view of operand ")
@@ -158,8 +156,8 @@ static LogicalResult verifyAttention(Operation *op, RankedTensorType q,
     return op->emitOpError("element types of q and k differ");
   if (q.getDimSize(1) % k.getDimSize(1) != 0)
     return op->emitOpError("number of query heads ")
-           << q.getDimSize(1) << " is not a multiple of the "
-           << k.getDimSize(1) << " key heads";
+           << q.getDimSize(1) << " is not a multiple of the " << k.getDimSize(1)
+           << " key heads";
   if (causal && q.getDimSize(2) != k.getDimSize(2))
     return op->emitOpError("causal attention needs equal sequence lengths");
   if (out != q)
