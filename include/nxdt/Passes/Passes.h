@@ -1,0 +1,34 @@
+//===- Passes.h - all passes ------------------------------------*- C++ -*-===//
+//
+// Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef NXDT_PASSES_PASSES_H
+#define NXDT_PASSES_PASSES_H
+
+#include "Nxdt/IR/Nxdt.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/Pass/Pass.h"
+
+namespace nxdt {
+
+#define GEN_PASS_DECL
+#include "nxdt/Passes/Passes.h.inc"
+
+#define GEN_PASS_REGISTRATION
+#include "nxdt/Passes/Passes.h.inc"
+
+/// Attribute on results of @gradients: the parameter they belong to.
+constexpr llvm::StringLiteral kGradOfAttr = "nxdt.grad_of";
+/// Module attribute with the optimizer's settings (pass build-step).
+constexpr llvm::StringLiteral kTrainAttr = "nxdt.train";
+
+/// The buffer that an argument of a program reads; null if it names none.
+BufferOp bufferOf(mlir::func::FuncOp func, unsigned argument,
+                  mlir::SymbolTable &symbols);
+
+} // namespace nxdt
+
+#endif // NXDT_PASSES_PASSES_H

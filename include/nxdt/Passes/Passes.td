@@ -1,0 +1,127 @@
+//===- Passes.td - every pass, in pipeline order -----------*- tablegen -*-===//
+//
+// Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef NXDT_PASSES
+#define NXDT_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+def AppendLoss : Pass<"append-loss", "::mlir::ModuleOp"> {
+  let summary = "Turn the captured forward into a function of the loss";
+  let description = [{
+    `@forward` returns logits; afterwards it takes `targets` [B, S] too (already
+    shifted by one, -100 = ignored) and returns the sum of the cross-entropy
+    over the targets that count, and their number. Logits are widened to f32
+    first.
+
+    Input:
+    ```mlir
+    func.func @forward(%ids: tensor<1x4xi64> {nxdt.buffer = @input_ids}) -> tensor<1x4x8xbf16> {
+      ...
+      return %logits : tensor<1x4x8xbf16>
+    }
+    ```
+    Output:
+    ```mlir
+    nxdt.buffer @targets {role = "input"} : tensor<1x4xi64>
+    func.func @forward(%ids: tensor<1x4xi64> {nxdt.buffer = @input_ids},
+                       %targets: tensor<1x4xi64> {nxdt.buffer = @targets}) -> (tensor<f32>, tensor<i64>) {
+      ...
+      %0 = nxdt.aten "aten::to.dtype"(%logits, f32, false, false, none) : (tensor<1x4x8xbf16>) -> tensor<1x4x8xf32>
+      %loss_sum, %count, %log_probs = nxdt.cross_entropy %0, %targets {ignore_index = -100 : i64} : ...
+      return %loss_sum, %count : tensor<f32>, tensor<i64>
+    }
+    ```
+  }];
+  let dependentDialects = ["::nxdt::NxdtDialect"];
+}
+
+def Autodiff : Pass<"autodiff", "::mlir::ModuleOp"> {
+  let summary = "Add the gradients of the loss to @forward, as @gradients";
+  let description = [{
+    Walks `@forward` backwards from its first result. Each op's gradient comes
+    from the registry, or from its own op for typed ops; an operator without
+    one gets `nxdt.aten_vjp` and a remark saying so. `@gradients` returns what
+    `@forward` returns, then one gradient per `param` argument, marked
+    `nxdt.grad_of`; a parameter that the loss does not depend on gets zeros and
+    a warning. `@forward` stays for evaluation.
+
+    Input:
+    ```mlir
+    func.func @forward(%w: tensor<4xf32> {nxdt.buffer = @w}) -> tensor<f32> {
+      %0 = nxdt.aten "aten::sum"(%w, none) : (tensor<4xf32>) -> tensor<f32>
+      return %0 : tensor<f32>
+    }
+    ```
+    Output:
+    ```mlir
+    func.func @gradients(%w: tensor<4xf32> {nxdt.buffer = @w}) -> (tensor<f32>, tensor<4xf32> {nxdt.grad_of = @w}) {
+      %0 = nxdt.aten "aten::sum"(%w, none) : (tensor<4xf32>) -> tensor<f32>
+      %1 = nxdt.aten "aten::full"(array<i64>, 1.0, f32, none, device, none) : () -> tensor<f32>
+      %2 = nxdt.aten "aten::reshape"(%1, array<i64: 1>) : (tensor<f32>) -> tensor<1xf32>
+      %3 = nxdt.aten "aten::expand"(%2, array<i64: 4>, false) : (tensor<1xf32>) -> tensor<4xf32>
+      return %0, %3 : tensor<f32>, tensor<4xf32>
+    }
+    ```
+  }];
+  let statistics = [
+    Statistic<"numFallbacks", "aten-vjp", "Operators left to libtorch's autograd">
+  ];
+  let dependentDialects = ["::nxdt::NxdtDialect"];
+}
+
+def BuildStep : Pass<"build-step", "::mlir::ModuleOp"> {
+  let summary = "Build the programs of a training step around @gradients";
+  let description = [{
+    From the module's `nxdt.train` dictionary (optimizer and its numbers,
+    `max_norm`, `decay_norms`): declares masters, optimizer state, gradient
+    accumulators and scalars, and replaces `@forward` and `@gradients` by the
+    programs `begin_step`, `train_step` (one micro-batch), `finish_step`
+    (loss, grad_norm, scale), `update_step`, `begin_eval`, `eval_step`,
+    `finish_eval` and `param_norm`.
+
+    Gradients accumulate unscaled in fp32; loss and count stay apart until
+    `finish_step`. Weights narrower than fp32 get an fp32 master, which the
+    optimizer updates and the weight is cast from. Parameters of rank 0 and 1
+    (biases, norm weights) are decayed only if `decay_norms`.
+
+    ```mlir
+    module attributes {nxdt.train = {optimizer = "adamw", beta1 = 0.9, beta2 = 0.95, eps = 1.0e-8,
+                                     weight_decay = 0.1, decay_norms = false, max_norm = 1.0}} {...}
+    ```
+  }];
+  let dependentDialects = ["::nxdt::NxdtDialect"];
+}
+
+def LowerToAten : Pass<"lower-to-aten", "::mlir::ModuleOp"> {
+  let summary = "Replace typed ops by libtorch's kernels and store results in place";
+  let description = [{
+    The last pass before `emit`. Typed ops become calls of libtorch operators;
+    updates of buffers happen in place where the old value is dead, and every
+    result of a program becomes a write to its buffer's argument (`copy_`
+    where no kernel can write it directly). Afterwards only `nxdt.aten` and
+    `nxdt.aten_vjp` are left and programs return nothing.
+
+    Input:
+    ```mlir
+    func.func @p(%acc: tensor<4xf32> {nxdt.buffer = @acc}, %g: tensor<4xf32> {nxdt.buffer = @g})
+        -> (tensor<4xf32> {nxdt.buffer = @acc}) {
+      %0 = nxdt.grad_accumulate %acc, %g : tensor<4xf32>, tensor<4xf32>
+      return %0 : tensor<4xf32>
+    }
+    ```
+    Output:
+    ```mlir
+    func.func @p(%acc: tensor<4xf32> {nxdt.buffer = @acc}, %g: tensor<4xf32> {nxdt.buffer = @g}) {
+      %0 = nxdt.aten "aten::add_.Tensor"(%acc, %g, 1) {mutates = array<i32: 0>} : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+      return
+    }
+    ```
+  }];
+  let dependentDialects = ["::nxdt::NxdtDialect"];
+}
+
+#endif // NXDT_PASSES
