@@ -358,6 +358,13 @@ static void registerSelection(OpRegistry &registry) {
             ctx.call("aten::masked_fill.Scalar", {ctx.grad(), ctx.in(1), 0.0}));
   };
 
+  auto &clampMax = registry.add("aten::clamp_max");
+  clampMax.infer = inferScalar;
+  clampMax.vjp = [](VjpContext &ctx) {
+    Value kept =
+        ctx.call("aten::le.Scalar", {ctx.in(0), Arg(ctx.args.attr(1))});
+    ctx.set(0, ctx.mul(ctx.grad(), kept));
+  };
   auto &clampMin = registry.add("aten::clamp_min");
   clampMin.infer = inferScalar;
   clampMin.vjp = [](VjpContext &ctx) {

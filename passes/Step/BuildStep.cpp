@@ -39,7 +39,7 @@ struct BuildStepPass : nxdt::impl::BuildStepBase<BuildStepPass> {
 
 private:
   FailureOr<TrainOptions> readOptions();
-  void declareState(func::FuncOp gradients);
+  LogicalResult declareState(func::FuncOp gradients);
   void buildTrainStep(func::FuncOp gradients);
   void buildEvalStep(func::FuncOp forward);
   void buildFinish(StringRef name, StringRef sum, StringRef count,
@@ -98,7 +98,8 @@ FailureOr<TrainOptions> BuildStepPass::readOptions() {
   return o;
 }
 
-void BuildStepPass::declareState(func::FuncOp gradients) {
+LogicalResult BuildStepPass::declareState(func::FuncOp gradients) {
+  LogicalResult status = success();
   ModuleOp module = getOperation();
   OpBuilder builder(gradients);
   SymbolTable symbols(module);
@@ -140,6 +141,12 @@ void BuildStepPass::declareState(func::FuncOp gradients) {
     params.push_back(state);
   }
   auto scalar = [&](StringRef name, StringRef role, Type element) {
+    if (Operation *taken = symbols.lookup(name)) {
+      status = taken->emitError("'")
+               << name << "' is the name of a value that every step has; "
+               << "rename the parameter or buffer";
+      return;
+    }
     BufferOp::create(builder, gradients.getLoc(), name, role,
                      RankedTensorType::get({}, element), StringAttr(),
                      StringAttr(), DictionaryAttr(), ArrayAttr());
@@ -154,6 +161,7 @@ void BuildStepPass::declareState(func::FuncOp gradients) {
     scalar(name, "scalar", i64);
   for (StringRef name : {"grad_norm", "grad_scale", "param_norm"})
     scalar(name, "scalar", f32);
+  return status;
 }
 
 void BuildStepPass::buildTrainStep(func::FuncOp gradients) {
@@ -270,7 +278,7 @@ void BuildStepPass::buildUpdate() {
 }
 
 void BuildStepPass::buildParamNorm() {
-  ProgramBuilder program(getOperation(), "param_norm");
+  ProgramBuilder program(getOperation(), "norm_params");
   SmallVector<Value> masters;
   for (ParamState &state : params)
     masters.push_back(program.read(state.master.getSymName()));
@@ -294,7 +302,8 @@ void BuildStepPass::runOnOperation() {
   options = *read;
   params.clear();
 
-  declareState(gradients);
+  if (failed(declareState(gradients)))
+    return signalPassFailure();
   {
     ProgramBuilder begin(module, "begin_step");
     begin.zero("loss_sum");

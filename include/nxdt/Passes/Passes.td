@@ -81,7 +81,7 @@ def BuildStep : Pass<"build-step", "::mlir::ModuleOp"> {
     accumulators and scalars, and replaces `@forward` and `@gradients` by the
     programs `begin_step`, `train_step` (one micro-batch), `finish_step`
     (loss, grad_norm, scale), `update_step`, `begin_eval`, `eval_step`,
-    `finish_eval` and `param_norm`.
+    `finish_eval` and `norm_params`.
 
     Gradients accumulate unscaled in fp32; loss and count stay apart until
     `finish_step`. Weights narrower than fp32 get an fp32 master, which the
@@ -97,13 +97,39 @@ def BuildStep : Pass<"build-step", "::mlir::ModuleOp"> {
 }
 
 def LowerToAten : Pass<"lower-to-aten", "::mlir::ModuleOp"> {
-  let summary = "Replace typed ops by libtorch's kernels and store results in place";
+  let summary = "Replace typed ops by calls of libtorch's operators";
   let description = [{
-    The last pass before `emit`. Typed ops become calls of libtorch operators;
-    updates of buffers happen in place where the old value is dead, and every
-    result of a program becomes a write to its buffer's argument (`copy_`
-    where no kernel can write it directly). Afterwards only `nxdt.aten` and
-    `nxdt.aten_vjp` are left and programs return nothing.
+    Only the ops that update state stay (`store-in-place` lowers them). Nothing
+    is mutated yet, so common subexpressions may still be merged afterwards.
+    Attention uses the CPU's fused kernel for `device=cpu` and plain operators
+    elsewhere.
+
+    Input:
+    ```mlir
+    %norm = nxdt.global_norm(%a) : (tensor<8xf32>) -> tensor<f32>
+    ```
+    Output:
+    ```mlir
+    %0 = nxdt.aten "aten::linalg_vector_norm"(%a, 2, none, false, f32) : (tensor<8xf32>) -> tensor<f32>
+    %1 = nxdt.aten "aten::stack"([%0], 0) : (tensor<f32>) -> tensor<1xf32>
+    %norm = nxdt.aten "aten::linalg_vector_norm"(%1, 2, none, false, f32) : (tensor<1xf32>) -> tensor<f32>
+    ```
+  }];
+  let options = [
+    Option<"device", "device", "std::string", "\"cpu\"",
+           "Device whose kernels typed ops become: cpu or cuda">
+  ];
+  let dependentDialects = ["::nxdt::NxdtDialect"];
+}
+
+def StoreInPlace : Pass<"store-in-place", "::mlir::ModuleOp"> {
+  let summary = "Write every result of a program to its buffer";
+  let description = [{
+    Optimizer updates and gradient accumulation happen in place where the old
+    value is dead; every other result becomes a `copy_` to its buffer's
+    argument. Afterwards only `nxdt.aten` and `nxdt.aten_vjp` are left,
+    programs return nothing, and the order of ops matters: no pass that merges
+    or moves ops may follow.
 
     Input:
     ```mlir

@@ -125,7 +125,7 @@ struct Value {
 ///   finish_step  loss, grad_norm and scale from the accumulators
 ///   update_step  optimizer; runs only if loss and grad_norm are finite
 ///   begin_eval, eval_step, finish_eval   the same without gradients
-///   param_norm   L2 norm of the (master) params
+///   norm_params  L2 norm of the (master) params, into param_norm
 /// Inputs:  input_ids [B,S] i64, targets [B,S] i64 (shifted by one, -100 =
 ///          ignored), lr f64 [], step f32 [] (1 for the first update).
 /// Scalars: loss f64 [], token_count i64 [], grad_norm f32 [], val_loss f64 [],

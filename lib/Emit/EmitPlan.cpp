@@ -1,0 +1,293 @@
+//===- EmitPlan.cpp - IR to plan ------------------------------------------===//
+//
+// Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "nxdt/Emit/EmitPlan.h"
+
+#include "MemoryPrediction.h"
+#include "nxdt/Passes/Passes.h"
+#include "nxdt/Registry/OpRegistry.h"
+
+using namespace mlir;
+using namespace nxdt;
+
+static FailureOr<plan::DType> toDType(Operation *op, Type type) {
+  if (type.isF64())
+    return plan::DType::F64;
+  if (type.isF32())
+    return plan::DType::F32;
+  if (type.isBF16())
+    return plan::DType::BF16;
+  if (type.isF16())
+    return plan::DType::F16;
+  if (type.isSignlessInteger(64))
+    return plan::DType::I64;
+  if (type.isSignlessInteger(32))
+    return plan::DType::I32;
+  if (type.isInteger(8))
+    return plan::DType::U8;
+  if (type.isInteger(1))
+    return plan::DType::Bool;
+  return op->emitError("element type ") << type << " cannot be part of a plan";
+}
+
+static std::string moduleOf(Operation *op) {
+  if (auto name = dyn_cast<NameLoc>(op->getLoc()))
+    return name.getName().str();
+  return "";
+}
+
+namespace {
+/// Emits one function as a program.
+class ProgramEmitter {
+public:
+  ProgramEmitter(func::FuncOp func, const llvm::StringMap<int32_t> &buffers)
+      : func(func), buffers(buffers) {
+    program.name = func.getName().str();
+  }
+  FailureOr<plan::Program> run();
+
+private:
+  LogicalResult addValue(Operation *op, Value value, int32_t buffer);
+  FailureOr<plan::Arg> toArg(Operation *op, Attribute attr);
+  FailureOr<std::vector<plan::Arg>> toArgs(Operation *op, ArrayAttr args,
+                                           OperandRange operands);
+  LogicalResult emit(AtenOp op);
+  LogicalResult emit(AtenVjpOp op);
+  void addFrees();
+
+  func::FuncOp func;
+  const llvm::StringMap<int32_t> &buffers;
+  DenseMap<Value, int32_t> numbers;
+  plan::Program program;
+};
+} // namespace
+
+LogicalResult ProgramEmitter::addValue(Operation *op, Value value,
+                                       int32_t buffer) {
+  auto type = cast<RankedTensorType>(value.getType());
+  FailureOr<plan::DType> dtype = toDType(op, type.getElementType());
+  if (failed(dtype))
+    return failure();
+  numbers[value] = program.values.size();
+  program.values.push_back({*dtype, type.getShape().vec(), buffer});
+  return success();
+}
+
+FailureOr<plan::Arg> ProgramEmitter::toArg(Operation *op, Attribute attr) {
+  if (isa<NoneAttr>(attr))
+    return plan::Arg(plan::None{});
+  if (isa<DeviceAttr>(attr))
+    return plan::Arg(plan::DeviceArg{});
+  if (auto flag = dyn_cast<BoolAttr>(attr))
+    return plan::Arg(flag.getValue());
+  if (auto integer = dyn_cast<IntegerAttr>(attr))
+    return plan::Arg(integer.getInt());
+  if (auto number = dyn_cast<FloatAttr>(attr))
+    return plan::Arg(number.getValueAsDouble());
+  if (auto string = dyn_cast<StringAttr>(attr))
+    return plan::Arg(string.str());
+  if (auto list = dyn_cast<DenseI64ArrayAttr>(attr))
+    return plan::Arg(list.asArrayRef().vec());
+  if (auto list = dyn_cast<DenseF64ArrayAttr>(attr))
+    return plan::Arg(list.asArrayRef().vec());
+  if (auto list = dyn_cast<DenseBoolArrayAttr>(attr))
+    return plan::Arg(
+        std::vector<bool>(list.asArrayRef().begin(), list.asArrayRef().end()));
+  if (auto type = dyn_cast<TypeAttr>(attr)) {
+    FailureOr<plan::DType> dtype = toDType(op, type.getValue());
+    if (failed(dtype))
+      return failure();
+    return plan::Arg(*dtype);
+  }
+  return op->emitError("argument ") << attr << " cannot be part of a plan";
+}
+
+FailureOr<std::vector<plan::Arg>>
+ProgramEmitter::toArgs(Operation *op, ArrayAttr args, OperandRange operands) {
+  std::vector<plan::Arg> result;
+  auto next = operands.begin();
+  auto place = [&](Attribute element) -> plan::ValueRef {
+    return {isa<OperandAttr>(element) ? numbers.lookup(*next++) : -1};
+  };
+  for (Attribute attr : args) {
+    if (isa<OperandAttr>(attr)) {
+      result.push_back(place(attr));
+      continue;
+    }
+    if (auto list = dyn_cast<ArrayAttr>(attr)) {
+      std::vector<plan::ValueRef> refs;
+      for (Attribute element : list)
+        refs.push_back(place(element));
+      result.push_back(std::move(refs));
+      continue;
+    }
+    FailureOr<plan::Arg> arg = toArg(op, attr);
+    if (failed(arg))
+      return failure();
+    result.push_back(std::move(*arg));
+  }
+  return result;
+}
+
+LogicalResult ProgramEmitter::emit(AtenOp op) {
+  plan::Instruction instruction;
+  instruction.kind = plan::OpKind::Aten;
+  instruction.op = op.getCallee().str();
+  instruction.module = moduleOf(op);
+  FailureOr<std::vector<plan::Arg>> args =
+      toArgs(op, op.getArgs(), op.getInputs());
+  if (failed(args))
+    return failure();
+  instruction.args = std::move(*args);
+  for (Value result : op.getOutputs()) {
+    if (result.use_empty()) {
+      instruction.outs.push_back(-1);
+      continue;
+    }
+    if (failed(addValue(op, result, -1)))
+      return failure();
+    instruction.outs.push_back(numbers[result]);
+  }
+  program.instructions.push_back(std::move(instruction));
+  return success();
+}
+
+LogicalResult ProgramEmitter::emit(AtenVjpOp op) {
+  plan::Instruction instruction;
+  instruction.kind = plan::OpKind::AtenVjp;
+  instruction.op = op.getCallee().str();
+  instruction.module = moduleOf(op);
+  FailureOr<std::vector<plan::Arg>> args =
+      toArgs(op, op.getArgs(), op.getInputs());
+  if (failed(args))
+    return failure();
+  instruction.args = std::move(*args);
+  instruction.gradOuts.assign(op.getForwardResults(), -1);
+  for (auto [result, grad] : llvm::zip(op.getGradOf(), op.getGrads()))
+    instruction.gradOuts[result] = numbers.lookup(grad);
+  instruction.outs.assign(op.getInputs().size(), -1);
+  for (auto [operand, result] : llvm::zip(op.getGradFor(), op.getOutputs())) {
+    if (result.use_empty())
+      continue;
+    if (failed(addValue(op, result, -1)))
+      return failure();
+    instruction.outs[operand] = numbers[result];
+  }
+  program.instructions.push_back(std::move(instruction));
+  return success();
+}
+
+/// Each temporary is released by the instruction that uses it last.
+void ProgramEmitter::addFrees() {
+  std::vector<bool> seen(program.values.size());
+  for (plan::Instruction &instruction : llvm::reverse(program.instructions)) {
+    auto use = [&](int32_t value) {
+      if (value < 0 || seen[value] || program.values[value].buffer >= 0)
+        return;
+      seen[value] = true;
+      instruction.frees.push_back(value);
+    };
+    for (const plan::Arg &arg : instruction.args) {
+      if (auto *ref = std::get_if<plan::ValueRef>(&arg))
+        use(ref->index);
+      else if (auto *refs = std::get_if<std::vector<plan::ValueRef>>(&arg))
+        for (plan::ValueRef ref : *refs)
+          use(ref.index);
+    }
+    llvm::for_each(instruction.gradOuts, use);
+    llvm::for_each(instruction.outs, use);
+    llvm::sort(instruction.frees);
+  }
+}
+
+FailureOr<plan::Program> ProgramEmitter::run() {
+  if (func.getNumResults() != 0)
+    return func.emitError("program '")
+           << func.getName() << "' returns values; run lower-to-aten first";
+  for (auto [i, argument] : llvm::enumerate(func.getArguments())) {
+    auto name = func.getArgAttrOfType<FlatSymbolRefAttr>(i, kBufferAttr);
+    if (!name || !buffers.contains(name.getValue()))
+      return func.emitError("argument ")
+             << i << " of program '" << func.getName() << "' is no buffer";
+    if (failed(addValue(func, argument, buffers.lookup(name.getValue()))))
+      return failure();
+  }
+  for (Operation &op : func.front().without_terminator()) {
+    LogicalResult status = failure();
+    if (auto aten = dyn_cast<AtenOp>(op))
+      status = emit(aten);
+    else if (auto vjp = dyn_cast<AtenVjpOp>(op))
+      status = emit(vjp);
+    else
+      return op.emitOpError("cannot be part of a plan");
+    if (failed(status))
+      return failure();
+  }
+  addFrees();
+  return std::move(program);
+}
+
+static FailureOr<plan::Buffer> emitBuffer(BufferOp op) {
+  plan::Buffer buffer;
+  buffer.name = op.getSymName().str();
+  buffer.role = llvm::StringSwitch<plan::Role>(op.getRole())
+                    .Case("param", plan::Role::Param)
+                    .Case("master", plan::Role::Master)
+                    .Case("opt_state", plan::Role::OptState)
+                    .Case("grad", plan::Role::Grad)
+                    .Case("buffer", plan::Role::Buffer)
+                    .Case("input", plan::Role::Input)
+                    .Default(plan::Role::Scalar);
+  if (buffer.role == plan::Role::Param)
+    buffer.param = buffer.name;
+  else if (op.getParam())
+    buffer.param = op.getParam()->str();
+  if (op.getState())
+    buffer.state = op.getState()->str();
+  RankedTensorType type = op.getTensorType();
+  FailureOr<plan::DType> dtype = toDType(op, type.getElementType());
+  if (failed(dtype))
+    return failure();
+  buffer.dtype = *dtype;
+  buffer.shape = buffer.logicalShape = type.getShape().vec();
+  buffer.sliceStart.assign(buffer.shape.size(), 0);
+  if (auto init = op.getInit()) {
+    auto number = [&](StringRef key) {
+      return init->getAs<FloatAttr>(key).getValueAsDouble();
+    };
+    auto kind = init->getAs<StringAttr>("kind");
+    if (kind == "normal")
+      buffer.init = {plan::Init::Kind::Normal, number("mean"), number("std")};
+    else if (kind == "uniform")
+      buffer.init = {plan::Init::Kind::Uniform, number("low"), number("high")};
+    else
+      buffer.init = {plan::Init::Kind::Constant, number("value"), 0.0};
+  }
+  return buffer;
+}
+
+FailureOr<plan::Plan> nxdt::emitPlan(ModuleOp module) {
+  plan::Plan result;
+  llvm::StringMap<int32_t> numbers;
+  for (auto op : module.getOps<BufferOp>()) {
+    FailureOr<plan::Buffer> buffer = emitBuffer(op);
+    if (failed(buffer))
+      return failure();
+    numbers[buffer->name] = result.buffers.size();
+    result.buffers.push_back(std::move(*buffer));
+    if (auto tied = op.getTied())
+      for (auto alias : tied->getAsRange<StringAttr>())
+        result.tied.emplace_back(alias.str(), op.getSymName().str());
+  }
+  for (auto func : module.getOps<func::FuncOp>()) {
+    FailureOr<plan::Program> program = ProgramEmitter(func, numbers).run();
+    if (failed(program))
+      return failure();
+    result.programs.push_back(std::move(*program));
+  }
+  predictMemory(result);
+  return result;
+}

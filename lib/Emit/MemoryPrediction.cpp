@@ -1,0 +1,135 @@
+//===- MemoryPrediction.cpp - bytes a plan will take ----------------------===//
+//
+// Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "MemoryPrediction.h"
+
+#include "nxdt/Registry/OpRegistry.h"
+
+#include "llvm/ADT/StringSet.h"
+
+using namespace nxdt;
+using namespace nxdt::plan;
+
+static int64_t bytes(DType dtype, const std::vector<int64_t> &shape) {
+  int64_t size = byteSize(dtype);
+  for (int64_t dim : shape)
+    size *= dim;
+  return size;
+}
+
+namespace {
+/// Reference counts of storages along one program.
+class Simulation {
+public:
+  explicit Simulation(const Program &program)
+      : program(program), storageOf(program.values.size(), -1),
+        dense(program.values.size(), true) {}
+
+  int64_t peakBytes() {
+    int64_t peak = 0;
+    for (const Instruction &instruction : program.instructions) {
+      execute(instruction);
+      peak = std::max(peak, live);
+      for (int32_t value : instruction.frees)
+        release(value);
+    }
+    return peak;
+  }
+
+private:
+  struct Storage {
+    int64_t size = 0;
+    int64_t users = 0;
+  };
+
+  void execute(const Instruction &instruction) {
+    for (size_t i = 0; i < instruction.outs.size(); ++i) {
+      int32_t out = instruction.outs[i];
+      if (out < 0)
+        continue;
+      int32_t base = i == 0 ? aliasedOperand(instruction, out) : -1;
+      if (base >= 0) {
+        storageOf[out] = storageOf[base];
+      } else {
+        storageOf[out] = storages.size();
+        storages.push_back(
+            {bytes(program.values[out].dtype, program.values[out].shape), 0});
+        live += storages.back().size;
+      }
+      if (storageOf[out] >= 0)
+        ++storages[storageOf[out]].users;
+    }
+  }
+
+  /// The operand whose storage result 0 shares; -1 if it has its own.
+  int32_t aliasedOperand(const Instruction &instruction, int32_t out) {
+    if (instruction.kind != OpKind::Aten || instruction.args.empty())
+      return -1;
+    const OpInfo *info = OpRegistry::get().lookup(instruction.op);
+    auto *operand = std::get_if<ValueRef>(&instruction.args[0]);
+    if (!info || !operand || operand->index < 0)
+      return -1;
+    int32_t base = operand->index;
+    if (info->aliasing == Aliasing::Fresh)
+      return -1;
+    if (info->aliasing == Aliasing::MaybeView && !dense[base])
+      return -1;
+    static const llvm::StringSet<> keepsOrder = {
+        "aten::view",          "aten::reshape",
+        "aten::unsqueeze",     "aten::squeeze.dim",
+        "aten::contiguous",    "aten::detach",
+        "aten::alias",         "aten::flatten.using_ints",
+        "aten::unflatten.int", "aten::dropout",
+        "aten::_unsafe_view"};
+    dense[out] = dense[base] && keepsOrder.contains(instruction.op);
+    return base;
+  }
+
+  void release(int32_t value) {
+    if (storageOf[value] < 0)
+      return;
+    Storage &storage = storages[storageOf[value]];
+    if (--storage.users == 0)
+      live -= storage.size;
+  }
+
+  const Program &program;
+  std::vector<int32_t> storageOf; ///< -1: a buffer's or a buffer's view
+  std::vector<bool> dense;
+  std::vector<Storage> storages;
+  int64_t live = 0;
+};
+} // namespace
+
+void nxdt::predictMemory(Plan &plan) {
+  MemoryReport &report = plan.memory;
+  report = {};
+  for (const Buffer &buffer : plan.buffers) {
+    int64_t size = bytes(buffer.dtype, buffer.shape);
+    switch (buffer.role) {
+    case Role::Param:
+      report.paramBytes += size;
+      break;
+    case Role::Master:
+      report.masterBytes += size;
+      break;
+    case Role::Grad:
+      report.gradBytes += size;
+      break;
+    case Role::OptState:
+      report.optStateBytes += size;
+      break;
+    case Role::Buffer:
+    case Role::Input:
+    case Role::Scalar:
+      report.otherBytes += size;
+      break;
+    }
+  }
+  for (const Program &program : plan.programs)
+    report.peakActivationBytes =
+        std::max(report.peakActivationBytes, Simulation(program).peakBytes());
+}
