@@ -1,4 +1,4 @@
-//===- Plan.cpp - names and sizes of the plan's enums ------- -*- C++ -*-===//
+//===- Plan.cpp - names and sizes of the plan's enums -----------*- C++ -*-===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- PlanToJson.cpp - writes the plan's JSON -------------- -*- C++ -*-===//
+//===- PlanToJson.cpp - writes the plan's JSON ------------------*- C++ -*-===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

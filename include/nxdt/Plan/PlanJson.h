@@ -1,4 +1,4 @@
-//===- PlanJson.h - the plan as JSON ------------------------ -*- C++ -*-===//
+//===- PlanJson.h - the plan as JSON ----------------------------*- C++ -*-===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- PlanVerify.h - is this plan safe to run? -------------- -*- C++ -*-===//
+//===- PlanVerify.h - is this plan safe to run? -----------------*- C++ -*-===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,0 +1,292 @@
+//===- Executor.cpp - runs a plan's programs -*- C++ -*-===//
+//
+// Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "runtime/Executor/Executor.h"
+#include "nxdt/Plan/PlanVerify.h"
+#include "nxdt/Support/UserError.h"
+#include "runtime/Checkpoint/TorchTensor.h"
+#include "runtime/Executor/Bind.h"
+#include "runtime/Executor/Device.h"
+#include "runtime/Executor/Vjp.h"
+
+#include "ATen/core/LegacyTypeDispatch.h"
+#include "ATen/core/List.h"
+#include "ATen/core/grad_mode.h"
+#include "ATen/ops/zeros.h"
+
+#include <cstdlib>
+#include <dlfcn.h>
+#include <map>
+
+namespace nxdt::runtime {
+namespace {
+
+std::string typeText(const at::Tensor &tensor) {
+  if (!tensor.defined())
+    return "undefined";
+  std::string out = c10::toString(tensor.scalar_type());
+  out += "[";
+  for (int64_t i = 0; i < tensor.dim(); ++i)
+    out += (i ? ", " : "") + std::to_string(tensor.size(i));
+  return out + "]";
+}
+
+std::string typeText(const plan::Value &value) {
+  std::string out = c10::toString(torchType(value.dtype));
+  out += "[";
+  for (size_t i = 0; i < value.shape.size(); ++i)
+    out += (i ? ", " : "") + std::to_string(value.shape[i]);
+  return out + "]";
+}
+
+/// libtorch's messages are of several lines: the first paragraph says it.
+std::string oneLine(std::string text) {
+  size_t end = text.find("\nException raised from");
+  if (end != std::string::npos)
+    text.resize(end);
+  while (!text.empty() && (text.back() == '\n' || text.back() == ' '))
+    text.pop_back();
+  for (char &c : text)
+    if (c == '\n')
+      c = ' ';
+  return text;
+}
+
+} // namespace
+
+struct Executor::Impl {
+  struct BoundProgram {
+    std::vector<BoundInstruction> instructions;
+    /// Bound values hold their buffer for good, temporaries come and go.
+    std::vector<at::Tensor> values;
+    bool wasChecked = false;
+  };
+
+  plan::Plan plan;
+  ExecutorOptions options;
+  c10::Device device;
+  std::vector<at::Tensor> buffers;
+  std::map<std::string, size_t, std::less<>> bufferIndex;
+  std::vector<BoundProgram> programs;
+  // Reused by every instruction: no allocation on the hot path.
+  std::vector<c10::IValue> stack;
+  std::vector<at::Tensor> results;
+
+  Impl(plan::Plan given, ExecutorOptions givenOptions)
+      : plan(std::move(given)), options(std::move(givenOptions)),
+        device(c10::DeviceType::CPU) {
+    plan::verify(plan, options.what);
+    const char *always = std::getenv("NXDT_CHECK_SHAPES");
+    if (always && std::string_view(always) == "1")
+      options.alwaysCheckTypes = true;
+    device = openDevice(plan.device, options.what);
+    openLibraries();
+    allocateBuffers();
+    for (const plan::Program &program : plan.programs)
+      programs.push_back(bindProgram(program));
+  }
+
+  void openLibraries() const {
+    for (const std::string &library : plan.libraries) {
+      if (dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL))
+        continue;
+      const char *reason = dlerror();
+      throw UserError(options.what + ": cannot open the library " + library +
+                      ": " + (reason ? reason : "unknown reason"));
+    }
+  }
+
+  void allocateBuffers() {
+    at::NoGradGuard noGrad;
+    for (const plan::Buffer &buffer : plan.buffers) {
+      try {
+        buffers.push_back(at::zeros(
+            buffer.shape,
+            at::TensorOptions().dtype(torchType(buffer.dtype)).device(device)));
+      } catch (const c10::Error &e) {
+        throw UserError(options.what + ": cannot allocate the buffer '" +
+                        buffer.name +
+                        "': " + oneLine(e.what_without_backtrace()));
+      }
+      bufferIndex.emplace(buffer.name, buffers.size() - 1);
+    }
+  }
+
+  BoundProgram bindProgram(const plan::Program &program) const {
+    BoundProgram out;
+    BindContext context{plan, program, buffers, device, options.what};
+    out.instructions.reserve(program.instructions.size());
+    for (size_t i = 0; i < program.instructions.size(); ++i)
+      out.instructions.push_back(bind(context, i));
+    out.values.resize(program.values.size());
+    for (size_t i = 0; i < program.values.size(); ++i)
+      if (program.values[i].buffer >= 0)
+        out.values[i] = buffers[program.values[i].buffer];
+    return out;
+  }
+
+  void run(size_t index) {
+    const plan::Program &program = plan.programs[index];
+    BoundProgram &bound = programs[index];
+    // Not InferenceMode: aten_vjp could not run on its tensors.
+    at::NoGradGuard noGrad;
+    at::AutoDispatchBelowADInplaceOrView belowAutograd;
+    bool check = options.alwaysCheckTypes || !bound.wasChecked;
+    size_t at = 0;
+    try {
+      for (; at < bound.instructions.size(); ++at)
+        runInstruction(program, bound, at, check);
+    } catch (const UserError &e) {
+      abandon(program, bound);
+      throw UserError(placeOf(options.what, program, at) + ": " + e.what());
+    } catch (const std::exception &e) {
+      const auto *error = dynamic_cast<const c10::Error *>(&e);
+      std::string reason =
+          oneLine(error ? error->what_without_backtrace() : e.what());
+      abandon(program, bound);
+      throw UserError(placeOf(options.what, program, at) + ": " + reason +
+                      "; its tensors: " + argumentTypes(program, at));
+    }
+    bound.wasChecked = true;
+  }
+
+  void runInstruction(const plan::Program &program, BoundProgram &bound,
+                      size_t at, bool check) {
+    const BoundInstruction &instruction = bound.instructions[at];
+    std::vector<at::Tensor> &values = bound.values;
+    if (instruction.isVjp) {
+      results = runVjp(instruction, values);
+    } else {
+      stack.assign(instruction.stack.begin(), instruction.stack.end());
+      for (const auto &slot : instruction.tensors)
+        stack[slot.argument] = values[slot.value];
+      for (const auto &slot : instruction.lists)
+        fillList(slot, values);
+      for (int32_t index : instruction.freesBefore)
+        values[index] = at::Tensor();
+      callFlat(instruction.op, stack, results);
+      if (!instruction.outs.empty() &&
+          results.size() != instruction.outs.size())
+        throw UserError("gave " + std::to_string(results.size()) +
+                        " results, the plan has " +
+                        std::to_string(instruction.outs.size()));
+    }
+    for (size_t i = 0; i < instruction.outs.size(); ++i) {
+      int32_t index = instruction.outs[i];
+      if (index < 0)
+        continue;
+      if (check)
+        checkResult(program.values[index], results[i], i);
+      if (program.values[index].buffer < 0)
+        values[index] = std::move(results[i]);
+      else if (!results[i].is_same(values[index]))
+        values[index].copy_(results[i]);
+    }
+    results.clear();
+    if (instruction.isVjp)
+      for (int32_t index : instruction.freesBefore)
+        values[index] = at::Tensor();
+    for (int32_t index : instruction.freesAfter)
+      values[index] = at::Tensor();
+  }
+
+  void fillList(const BoundInstruction::ListSlot &slot,
+                const std::vector<at::Tensor> &values) {
+    if (slot.hasOptionalElements) {
+      c10::List<std::optional<at::Tensor>> list;
+      list.reserve(slot.values.size());
+      for (int32_t index : slot.values)
+        list.push_back(index < 0 ? std::optional<at::Tensor>() : values[index]);
+      stack[slot.argument] = std::move(list);
+      return;
+    }
+    c10::List<at::Tensor> list;
+    list.reserve(slot.values.size());
+    for (int32_t index : slot.values)
+      list.push_back(values[index]);
+    stack[slot.argument] = std::move(list);
+  }
+
+  void checkResult(const plan::Value &expected, const at::Tensor &result,
+                   size_t index) const {
+    if (result.defined() && result.sizes() == expected.shape &&
+        result.scalar_type() == torchType(expected.dtype) &&
+        result.device().type() == device.type())
+      return;
+    throw UserError(
+        "result " + std::to_string(index) + " is " + typeText(result) +
+        (result.defined() ? " on " + result.device().str() : "") +
+        ", the plan says " + typeText(expected) + " on " + device.str());
+  }
+
+  std::string argumentTypes(const plan::Program &program, size_t at) const {
+    std::string out;
+    auto add = [&](int32_t index) {
+      out += out.empty() ? "" : ", ";
+      out += index < 0 ? "none" : typeText(program.values[index]);
+    };
+    for (const plan::Arg &arg : program.instructions[at].args) {
+      if (const auto *ref = std::get_if<plan::ValueRef>(&arg))
+        add(ref->index);
+      else if (const auto *refs =
+                   std::get_if<std::vector<plan::ValueRef>>(&arg))
+        for (plan::ValueRef item : *refs)
+          add(item.index);
+    }
+    return out.empty() ? "none" : out;
+  }
+
+  /// After a failure: no temporary survives.
+  void abandon(const plan::Program &program, BoundProgram &bound) {
+    stack.clear();
+    results.clear();
+    for (size_t i = 0; i < bound.values.size(); ++i)
+      if (program.values[i].buffer < 0)
+        bound.values[i] = at::Tensor();
+  }
+};
+
+Executor::Executor(plan::Plan plan, ExecutorOptions options)
+    : impl(std::make_unique<Impl>(std::move(plan), std::move(options))) {}
+Executor::~Executor() = default;
+
+const plan::Plan &Executor::plan() const { return impl->plan; }
+c10::Device Executor::device() const { return impl->device; }
+
+int Executor::find(std::string_view program) const {
+  for (size_t i = 0; i < impl->plan.programs.size(); ++i)
+    if (impl->plan.programs[i].name == program)
+      return int(i);
+  return -1;
+}
+
+void Executor::run(int program) { impl->run(size_t(program)); }
+
+void Executor::run(std::string_view program) {
+  int index = find(program);
+  if (index < 0)
+    throw UserError(impl->options.what + ": has no program '" +
+                    std::string(program) + "'");
+  run(index);
+}
+
+const at::Tensor *Executor::findBuffer(std::string_view name) const {
+  auto it = impl->bufferIndex.find(name);
+  return it == impl->bufferIndex.end() ? nullptr : &impl->buffers[it->second];
+}
+
+const at::Tensor &Executor::buffer(std::string_view name) const {
+  if (const at::Tensor *tensor = findBuffer(name))
+    return *tensor;
+  throw UserError(impl->options.what + ": has no buffer '" + std::string(name) +
+                  "'");
+}
+
+const std::vector<at::Tensor> &Executor::buffers() const {
+  return impl->buffers;
+}
+
+} // namespace nxdt::runtime

@@ -1,0 +1,73 @@
+//===- Executor.h - runs a plan's programs -*- C++ -*-===//
+//
+// Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Instructions are resolved once, when the plan is loaded: a run looks nothing
+// up by name. Temporaries die where the plan says. The device is the plan's.
+//
+//===----------------------------------------------------------------------===//
+#ifndef NXDT_RUNTIME_EXECUTOR_EXECUTOR_H
+#define NXDT_RUNTIME_EXECUTOR_EXECUTOR_H
+
+#include "nxdt/Plan/Plan.h"
+
+#include "ATen/core/Tensor.h"
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace nxdt::runtime {
+
+struct ExecutorOptions {
+  /// The plan's name in messages (its path).
+  std::string what = "plan";
+  /// Compare every result with the type in the plan on every run, not only on
+  /// the first run of a program. NXDT_CHECK_SHAPES=1 in the environment does
+  /// the same.
+  bool alwaysCheckTypes = false;
+};
+
+class Executor {
+public:
+  /// Verifies the plan, opens its device and libraries, allocates its buffers
+  /// (zeros) and resolves its instructions. UserError if any of it fails.
+  explicit Executor(plan::Plan plan, ExecutorOptions options = {});
+  ~Executor();
+  Executor(const Executor &) = delete;
+  Executor &operator=(const Executor &) = delete;
+
+  const plan::Plan &plan() const;
+  c10::Device device() const;
+
+  /// Handle of a program for `run`, or -1.
+  int find(std::string_view program) const;
+  bool has(std::string_view program) const { return find(program) >= 0; }
+
+  /// Runs a program. What fails inside an operator is a UserError that names
+  /// program, instruction, operator, module and the types of the arguments;
+  /// buffers may then have been changed by earlier instructions.
+  void run(int program);
+  /// The same by name; UserError if the plan lacks it.
+  void run(std::string_view program);
+
+  /// The tensor of a buffer. It never changes: write into it (copy_).
+  /// UserError if the plan lacks it.
+  const at::Tensor &buffer(std::string_view name) const;
+  /// The same, or nullptr.
+  const at::Tensor *findBuffer(std::string_view name) const;
+  /// In the order of plan().buffers.
+  const std::vector<at::Tensor> &buffers() const;
+
+private:
+  struct Impl;
+  std::unique_ptr<Impl> impl;
+};
+
+} // namespace nxdt::runtime
+
+#endif // NXDT_RUNTIME_EXECUTOR_EXECUTOR_H
