@@ -28,11 +28,11 @@ struct Place {
   Place at(size_t i) const { return {this, {}, int64_t(i)}; }
   std::string text() const {
     if (!parent)
-      return std::string(key) + ": ";
+      return std::string(key);
     std::string out = parent->text();
     if (index >= 0)
       return out + "[" + std::to_string(index) + "]";
-    return out + (parent->parent ? "." : "") + std::string(key);
+    return out + (parent->parent ? "." : ": ") + std::string(key);
   }
 };
 

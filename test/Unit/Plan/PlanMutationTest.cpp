@@ -1,0 +1,198 @@
+//===- PlanMutationTest.cpp - damaged plans are refused -*- C++ -*-===//
+//
+// Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Damages a valid plan in every place, one at a time: each must end in a
+// UserError, none in a crash or in silence.
+//
+//===----------------------------------------------------------------------===//
+#include "SamplePlan.h"
+#include "nxdt/Plan/PlanJson.h"
+#include "nxdt/Support/UserError.h"
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+#include <random>
+
+namespace nxdt::plan {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+bool isRefused(const std::string &text) {
+  try {
+    verify(fromJson(text, "p.json"), "p.json");
+  } catch (const UserError &) {
+    return true;
+  }
+  return false;
+}
+
+/// Pointers to every node of the document but the root.
+std::vector<Json::json_pointer> nodes(const Json &json) {
+  std::vector<Json::json_pointer> out;
+  std::vector<Json::json_pointer> todo = {Json::json_pointer()};
+  while (!todo.empty()) {
+    Json::json_pointer at = todo.back();
+    todo.pop_back();
+    if (!at.empty())
+      out.push_back(at);
+    const Json &node = json[at];
+    if (node.is_object())
+      for (const auto &[key, value] : node.items())
+        todo.push_back(at / key);
+    else if (node.is_array())
+      for (size_t i = 0; i < node.size(); ++i)
+        todo.push_back(at / i);
+  }
+  return out;
+}
+
+/// An argument may be of many kinds: what it must be, only its operator's
+/// schema knows.
+bool isArgument(const Json::json_pointer &at) {
+  return at.to_string().find("/args/") != std::string::npos;
+}
+
+TEST(PlanMutation, TruncatedAnywhere) {
+  std::string text = toJson(samplePlan());
+  ASSERT_FALSE(isRefused(text));
+  // Without the newline at the end it is still whole.
+  for (size_t size = 0; size + 1 < text.size(); ++size)
+    EXPECT_TRUE(isRefused(text.substr(0, size))) << size;
+}
+
+TEST(PlanMutation, WrongTypes) {
+  const Json original = Json::parse(toJson(samplePlan()));
+  const Json others[] = {
+      nullptr,        true,
+      -12345678901,   1.5,
+      "a string",     Json::array(),
+      Json::object(), Json::array({Json::array({"x", "y", "z"})})};
+  int64_t tried = 0;
+  for (const auto &at : nodes(original)) {
+    if (isArgument(at))
+      continue;
+    for (const Json &other : others) {
+      // A change to the same type may be legal; other tests make those.
+      if (original[at].type() == other.type() ||
+          (original[at].is_number_integer() && other.is_number_integer()))
+        continue;
+      // Nothing but the type may be wrong: an empty list is a list.
+      Json json = original;
+      json[at] = other;
+      EXPECT_TRUE(isRefused(json.dump())) << at.to_string() << " " << other;
+      ++tried;
+    }
+  }
+  EXPECT_GT(tried, 1000);
+}
+
+TEST(PlanMutation, MissingAndUnknownFields) {
+  const Json original = Json::parse(toJson(samplePlan()));
+  for (const auto &at : nodes(original)) {
+    Json json = original;
+    if (original[at].is_object()) {
+      json[at]["unknown"] = 1;
+      EXPECT_TRUE(isRefused(json.dump())) << at.to_string();
+    }
+    if (!original[at.parent_pointer()].is_object())
+      continue;
+    json = original;
+    json[at.parent_pointer()].erase(at.back());
+    EXPECT_TRUE(isRefused(json.dump())) << at.to_string();
+  }
+}
+
+TEST(PlanMutation, Slots) {
+  const Plan original = samplePlan();
+  auto refuses = [&](auto &&change) {
+    Plan plan = original;
+    change(plan.programs[0]);
+    return isRefused(toJson(plan));
+  };
+  int64_t tried = 0;
+  const Program &program = original.programs[0];
+  for (size_t i = 0; i < program.instructions.size(); ++i) {
+    const Instruction &instruction = program.instructions[i];
+    // Wherever a temporary stands, every other temporary and every index out
+    // of range is wrong: the sample uses each once.
+    for (int32_t wrong : {-2, 6, 1 << 30, 3, 4, 5}) {
+      for (size_t j = 0; j < instruction.args.size(); ++j) {
+        const auto *ref = std::get_if<ValueRef>(&instruction.args[j]);
+        // The gradient's instruction may read the gradient it is given, 3.
+        if (!ref || ref->index == wrong || (i == 1 && wrong == 3))
+          continue;
+        ++tried;
+        EXPECT_TRUE(refuses([&](Program &p) {
+          p.instructions[i].args[j] = ValueRef{wrong};
+        })) << i
+            << " argument " << j << " = " << wrong;
+      }
+      auto list = [&](std::vector<int32_t> Instruction::*field) {
+        for (size_t j = 0; j < (instruction.*field).size(); ++j) {
+          if ((instruction.*field)[j] == wrong)
+            continue;
+          ++tried;
+          EXPECT_TRUE(refuses([&](Program &p) {
+            (p.instructions[i].*field)[j] = wrong;
+          })) << i
+              << " entry " << j << " = " << wrong;
+        }
+      };
+      list(&Instruction::outs);
+      list(&Instruction::gradOuts);
+      list(&Instruction::frees);
+    }
+  }
+  EXPECT_GT(tried, 50);
+}
+
+TEST(PlanMutation, Shapes) {
+  const Json original = Json::parse(toJson(samplePlan()));
+  int64_t tried = 0;
+  for (const auto &at : nodes(original)) {
+    std::string parent = at.parent_pointer().to_string();
+    bool isSize = parent.ends_with("/shape") ||
+                  parent.ends_with("/logical_shape") ||
+                  parent.ends_with("/slice_start");
+    if (!isSize)
+      continue;
+    for (int64_t wrong : {int64_t(-1), std::numeric_limits<int64_t>::min(),
+                          std::numeric_limits<int64_t>::max()}) {
+      Json json = original;
+      json[at] = wrong;
+      EXPECT_TRUE(isRefused(json.dump())) << at.to_string() << " " << wrong;
+      ++tried;
+    }
+    // Buffers and the values bound to them must agree.
+    Json json = original;
+    json[at] = original[at].get<int64_t>() + 1;
+    bool isTemporary =
+        parent.find("/values/") != std::string::npos &&
+        original[at.parent_pointer().parent_pointer()]["buffer"] == -1;
+    bool isFree = isTemporary || parent.ends_with("/slice_start") ||
+                  parent == "/buffers/3/logical_shape";
+    EXPECT_EQ(isRefused(json.dump()), !isFree) << at.to_string();
+  }
+  EXPECT_GT(tried, 50);
+}
+
+TEST(PlanMutation, RandomBytesNeverCrash) {
+  const std::string original = toJson(samplePlan());
+  std::mt19937_64 random(7);
+  int64_t refused = 0;
+  for (int i = 0; i < 20000; ++i) {
+    std::string text = original;
+    for (int changes = 1 + int(random() % 3); changes > 0; --changes)
+      text[random() % text.size()] = char(random() % 256);
+    refused += isRefused(text);
+  }
+  EXPECT_GT(refused, 15000);
+}
+
+} // namespace
+} // namespace nxdt::plan
