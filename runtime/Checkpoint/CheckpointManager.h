@@ -66,12 +66,17 @@ private:
   struct Ranked {
     std::string path;
     int64_t step = 0;
-    std::optional<double> value; ///< of the monitor; absent ranks worst
+    std::optional<double> value; ///< of the monitor
   };
-  std::optional<double> monitored(const CheckpointData &data) const;
+  std::optional<double>
+  monitored(int64_t step, int64_t consumedSamples,
+            const std::map<std::string, double> &metrics) const;
   bool better(const Ranked &a, const Ranked &b) const;
-  std::string saveLastTag(const CheckpointData &data, const std::string &name,
-                          const std::string &sameAs);
+  bool ranksAmongBest(const Ranked &candidate) const;
+  std::string tagName(const CheckpointData &data, int64_t epoch) const;
+  void keep(Ranked candidate);
+  std::string saveLast(const CheckpointData &data, const std::string &name,
+                       const std::string &sameAs);
 
   CheckpointConfig config;
   std::vector<Ranked> ranked; ///< top-k tags on disk, best first

@@ -54,7 +54,8 @@ bool isHuggingFaceFolder(const std::string &path);
 /// `torch_dtype` updated; none if `configJson` is empty) and the safetensors in
 /// `dtype` (F32, BF16 or F16). Aliases of `tied` are left out. Made under a
 /// temporary name and renamed. An existing, non-empty `outDir` is a UserError
-/// unless `force`, which replaces it as a whole.
+/// unless `force`, which replaces the config and the weights in it and leaves
+/// other files (a tokenizer) alone.
 void exportHuggingFace(const std::string &outDir, const std::string &configJson,
                        TensorMap tensors, plan::DType dtype,
                        const TiedNames &tied = {}, bool force = false,

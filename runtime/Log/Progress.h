@@ -22,7 +22,7 @@ class Progress {
 public:
   /// `maxSteps` < 0: no end known. `bar`: trainer.enable_progress_bar; a bar is
   /// drawn only if `out` is a terminal.
-  Progress(std::FILE *out, int64_t firstStep, int64_t maxSteps, bool bar);
+  Progress(std::FILE *out, int64_t maxSteps, bool bar);
   ~Progress();
 
   /// After each optimizer step.
@@ -37,7 +37,6 @@ private:
   void draw(const StepMetrics &metrics);
   void clear();
   std::FILE *out;
-  int64_t firstStep;
   int64_t maxSteps;
   bool useBar;
   bool drawn = false;
