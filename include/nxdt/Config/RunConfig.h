@@ -27,12 +27,19 @@ enum class Precision { Fp32, MixedPrecision };
 
 /// `trainer`.
 struct TrainerConfig {
-  int64_t devices = 1;
+  int64_t devices = 1; ///< per node
   int64_t numNodes = 1;
   int64_t maxSteps = -1;
   int64_t logEveryNSteps = 50;
-  /// Optimizer steps between evaluations; 0 = never.
+  /// Optimizer steps between evaluations; 0 = never, or see below.
   int64_t valCheckInterval = 0;
+  /// Fraction of an epoch (0, 1] between evaluations, when it was given so
+  /// (1 = once per epoch); 0 = use valCheckInterval. The runtime knows how many
+  /// steps an epoch has.
+  double valCheckEpochFraction = 0.0;
+  /// True if valCheckInterval counts from the start of each epoch
+  /// (check_val_every_n_epoch: 1); false if across epochs (null).
+  bool valCheckRestartsPerEpoch = false;
   int64_t numSanityValSteps = 2;
   /// Global batches per evaluation: -1 = all, 0 = evaluation is off.
   int64_t limitValBatches = -1;
@@ -48,12 +55,12 @@ struct TrainerConfig {
 
 /// `exp_manager.checkpoint_callback_params`.
 struct CheckpointConfig {
-  bool enabled = true;          ///< create_checkpoint_callback
-  std::string dirpath;          ///< absolute; default <log_dir>/checkpoints
-  std::string filename;         ///< NeMo pattern, e.g. "x--{step}-{consumed_samples}"
+  bool enabled = true;  ///< create_checkpoint_callback
+  std::string dirpath;  ///< absolute; default <log_dir>/checkpoints
+  std::string filename; ///< NeMo pattern, e.g. "x--{step}-{consumed_samples}"
   std::string monitor = "val_loss"; ///< "step", "val_loss", "loss", ...
   bool modeMax = false;
-  int64_t saveTopK = 3;         ///< -1 all, 0 none
+  int64_t saveTopK = 3; ///< -1 all, 0 none
   bool saveLast = true;
   int64_t everyNTrainSteps = 0; ///< 0 = off
   double trainTimeIntervalS = 0;
@@ -62,7 +69,8 @@ struct CheckpointConfig {
 
 /// `exp_manager`.
 struct ExpManagerConfig {
-  std::string logDir; ///< absolute: explicit_log_dir verbatim, else exp_dir/name/version
+  std::string logDir; ///< absolute: explicit_log_dir verbatim, else
+                      ///< exp_dir/name/version
   bool resumeIfExists = false;
   bool resumeIgnoreNoCheckpoint = false;
   /// Absolute path of a Hugging Face folder or of a checkpoint; empty = none.
@@ -70,6 +78,7 @@ struct ExpManagerConfig {
   bool createTensorboardLogger = true;
   bool logParameterNorm = false;
   bool logGradientNorm = false;
+  bool disableValidationOnResume = true;
   CheckpointConfig checkpoint;
 };
 
@@ -98,7 +107,11 @@ struct DataConfig {
 enum class OptimizerKind { AdamW, AdamWFp32OptState, Sgd };
 
 /// `model.optim.sched.name`.
-enum class ScheduleKind { Constant, LinearAnnealingWithWarmUp, CosineAnnealing };
+enum class ScheduleKind {
+  Constant,
+  LinearAnnealingWithWarmUp,
+  CosineAnnealing
+};
 
 struct ScheduleConfig {
   ScheduleKind kind = ScheduleKind::Constant;
@@ -178,6 +191,8 @@ struct ModelConfig {
 
 /// A whole configuration.
 struct RunConfig {
+  /// The YAML file, absolute.
+  std::string configPath;
   std::string name;
   std::string modelSource; ///< "hf"
   int64_t seed = 1234;
