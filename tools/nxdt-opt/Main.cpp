@@ -4,6 +4,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+//
+// A YAML file goes through our pipeline (and loads libtorch for capture only
+// then); anything else is MLIR's opt driver with our passes.
+//
+//===----------------------------------------------------------------------===//
+#include "Driver.h"
 #include "nxdt/Passes/Passes.h"
 
 #include "mlir/InitAllDialects.h"
@@ -11,10 +17,15 @@
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 
 int main(int argc, char **argv) {
+  if (nxdt::isConfigCommand(argc, argv))
+    return nxdt::runDriver(argc, argv);
   mlir::DialectRegistry registry;
   mlir::registerAllPasses();
   mlir::registerAllDialects(registry);
   registry.insert<nxdt::NxdtDialect>();
   nxdt::registerNxdtPasses();
-  return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, "nxdt's optimizer\n", registry));
+  return mlir::asMainReturnCode(mlir::MlirOptMain(
+      argc, argv,
+      "nxdt-opt on MLIR; for YAML files: nxdt-opt CONFIG.yaml --help\n",
+      registry));
 }

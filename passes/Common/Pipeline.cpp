@@ -1,0 +1,59 @@
+//===- Pipeline.cpp - which passes run, in which order --------------------===//
+//
+// Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "nxdt/Passes/Pipeline.h"
+
+#include "nxdt/Passes/Passes.h"
+
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+using namespace nxdt;
+
+/// Operators that differ in nothing become one, what nobody reads goes.
+static void cleanUp(OpPassManager &pm) {
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+}
+
+std::vector<Phase> nxdt::trainingPhases(const PipelineOptions &options) {
+  std::vector<Phase> phases;
+  auto phase = [&](StringRef name, auto build) {
+    phases.push_back({name.str(), build});
+  };
+
+  // Views and in-place operators first: everything behind relies on values
+  // that never change.
+  phase("functionalized", [](OpPassManager &pm) {
+    cleanUp(pm);
+  });
+  // The loss belongs to nxdt, not to the model; it comes before fusion so that
+  // fusions may reach into it.
+  phase("loss", [](OpPassManager &pm) { pm.addPass(createAppendLoss()); });
+  // Before autodiff: a fused op has a gradient of its own, and the written-out
+  // form would leave its intermediate results to be kept.
+  phase("fused", [](OpPassManager &pm) {
+    cleanUp(pm);
+  });
+  phase("autodiff", [](OpPassManager &pm) {
+    pm.addPass(createAutodiff());
+    cleanUp(pm);
+  });
+  phase("step", [](OpPassManager &pm) {
+    pm.addPass(createBuildStep());
+    cleanUp(pm);
+  });
+  // The last merging of equal ops lies between the two: store-in-place makes
+  // order matter.
+  phase("lowered", [device = options.device](OpPassManager &pm) {
+    LowerToAtenOptions lower;
+    lower.device = device;
+    pm.addPass(createLowerToAten(lower));
+    cleanUp(pm);
+    pm.addPass(createStoreInPlace());
+  });
+  return phases;
+}

@@ -1,0 +1,56 @@
+//===- Compile.h - from a configuration to a plan ---------------*- C++ -*-===//
+//
+// Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef NXDT_TOOLS_NXDT_OPT_COMPILE_H
+#define NXDT_TOOLS_NXDT_OPT_COMPILE_H
+
+#include "nxdt/Config/RunConfig.h"
+#include "nxdt/Plan/Plan.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/OwningOpRef.h"
+
+namespace nxdt {
+
+struct CompileOptions {
+  /// Phase to stop after; empty or "plan" = go to the plan.
+  std::string stopAfter;
+  /// Folder for the IR after each phase; empty = none.
+  std::string dumpPhases;
+};
+
+/// One compilation. Diagnostics go to stderr; UserError for what is wrong
+/// outside the IR (libraries, files).
+class Compilation {
+public:
+  Compilation(const RunConfig &run, const CompileOptions &options);
+
+  mlir::LogicalResult run();
+  const plan::Plan &plan() const { return result; }
+  /// The IR where it stopped, with module paths as locations.
+  std::string text();
+
+private:
+  mlir::LogicalResult capture();
+  void annotate();
+  void finishPlan();
+  void dump(const std::string &phase);
+
+  const RunConfig &config;
+  CompileOptions options;
+  mlir::MLIRContext context;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  plan::Plan result;
+  int dumped = 0;
+};
+
+/// "cpu" or "cuda" for `trainer.accelerator`.
+std::string deviceOf(const RunConfig &run);
+
+} // namespace nxdt
+
+#endif // NXDT_TOOLS_NXDT_OPT_COMPILE_H

@@ -1,0 +1,138 @@
+//===- Summary.cpp - one screen on a configuration ------------------------===//
+//
+// Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "Summary.h"
+
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace nxdt;
+using llvm::formatv;
+
+/// 8030261248 -> "8,030,261,248".
+static std::string grouped(int64_t number) {
+  std::string digits = std::to_string(number);
+  for (int64_t i = static_cast<int64_t>(digits.size()) - 3; i > 0; i -= 3)
+    digits.insert(i, 1, ',');
+  return digits;
+}
+
+static std::string bytes(int64_t count) {
+  const char *units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  double value = count;
+  int unit = 0;
+  while (value >= 1024 && unit < 4) {
+    value /= 1024;
+    ++unit;
+  }
+  return formatv(unit ? "{0:f2} {1}" : "{0:f0} {1}", value, units[unit]).str();
+}
+
+static std::string modelLine(const RunConfig &run) {
+  if (!run.model.plugin.empty())
+    return "plug-in " + run.model.plugin;
+  const LlamaConfig &m = run.model.llama;
+  return formatv("Llama, {0} layers, hidden {1}, intermediate {2}, {3} heads "
+                 "over {4} kv heads, vocabulary {5}{6}",
+                 m.numHiddenLayers, m.hiddenSize, m.intermediateSize,
+                 m.numAttentionHeads, m.numKeyValueHeads, grouped(m.vocabSize),
+                 m.tieWordEmbeddings ? ", tied embeddings" : "")
+      .str();
+}
+
+static std::string optimizerName(OptimizerKind kind) {
+  switch (kind) {
+  case OptimizerKind::AdamW:
+    return "adamw";
+  case OptimizerKind::AdamWFp32OptState:
+    return "adamw_fp32OptState";
+  case OptimizerKind::Sgd:
+    return "sgd";
+  }
+  return "";
+}
+
+std::string nxdt::summarize(const RunConfig &run, const plan::Plan &plan,
+                            const std::vector<std::string> &notices,
+                            const std::vector<std::string> &unsupported) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  int64_t parameters = 0, tensors = 0;
+  for (const plan::Buffer &buffer : plan.buffers) {
+    if (buffer.role != plan::Role::Param)
+      continue;
+    int64_t elements = 1;
+    for (int64_t dim : buffer.logicalShape)
+      elements *= dim;
+    parameters += elements;
+    ++tensors;
+  }
+  const StrategyConfig &s = run.strategy;
+  int64_t ranks = run.trainer.devices * run.trainer.numNodes;
+  int64_t instructions = 0;
+  for (const plan::Program &program : plan.programs)
+    if (program.name == "train_step")
+      instructions = program.instructions.size();
+
+  auto row = [&](llvm::StringRef name, const std::string &value) {
+    os << formatv("{0,-16}", name) << value << '\n';
+  };
+  row("configuration", run.configPath);
+  row("model", modelLine(run));
+  row("parameters",
+      grouped(parameters) + " in " + std::to_string(tensors) + " tensors, " +
+          (run.precision == Precision::Fp32 ? "fp32"
+                                            : "bf16 with fp32 masters"));
+  row("mesh", formatv("pp {0} x dp {1} x cp {2} x tp {3} = {4} rank{5}",
+                      s.pipelineModelParallelSize, s.dataParallelSize,
+                      s.contextParallelSize, s.tensorModelParallelSize, ranks,
+                      ranks == 1 ? "" : "s")
+                  .str());
+  row("step",
+      formatv("{0} sequences of {1} tokens = {2} tokens, {3} micro-batch{4} "
+              "of {5} per data-parallel rank",
+              run.data.globalBatchSize, run.model.encoderSeqLength,
+              grouped(run.data.globalBatchSize * run.model.encoderSeqLength),
+              run.numMicroBatches(), run.numMicroBatches() == 1 ? "" : "es",
+              run.data.microBatchSize)
+          .str());
+  row("optimizer",
+      optimizerName(run.model.optim.kind) +
+          formatv(", lr {0}, weight decay {1}, {2} steps", run.model.optim.lr,
+                  run.model.optim.weightDecay, run.trainer.maxSteps)
+              .str());
+  row("program", std::to_string(instructions) +
+                     " operators per micro-batch, on " + plan.device);
+
+  const plan::MemoryReport &m = plan.memory;
+  os << (ranks == 1 ? "\nbytes on the rank\n"
+                    : "\nbytes if one device held everything\n");
+  int64_t total = 0;
+  auto memory = [&](llvm::StringRef name, int64_t count) {
+    total += count;
+    os << formatv("  {0,-24}{1,12}\n", name, bytes(count));
+  };
+  memory("parameters", m.paramBytes);
+  if (m.masterBytes)
+    memory("fp32 masters", m.masterBytes);
+  memory("gradients", m.gradBytes);
+  memory("optimizer state", m.optStateBytes);
+  memory("inputs and others", m.otherBytes);
+  memory("activations, at peak", m.peakActivationBytes);
+  os << formatv("  {0,-24}{1,12}\n", "total", bytes(total));
+
+  if (!notices.empty()) {
+    os << "\nnot as in the file\n";
+    for (const std::string &notice : notices)
+      os << "  " << notice << '\n';
+  }
+  if (!unsupported.empty()) {
+    os << "\nnxdt-run would refuse this file\n";
+    for (const std::string &reason : unsupported)
+      os << "  " << reason << '\n';
+  }
+  return text;
+}
