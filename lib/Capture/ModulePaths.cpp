@@ -1,0 +1,121 @@
+//===- ModulePaths.cpp - which module an operator belongs to --------------===//
+//
+// Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "ModulePaths.h"
+
+#include "nxdt/Model.h"
+
+#include <exception>
+
+using namespace nxdt::capture;
+
+static thread_local ModulePaths *active = nullptr;
+
+static std::unique_ptr<at::ObserverContext>
+onEnter(const at::RecordFunction &event) {
+  if (std::string_view(event.name()) == nxdt::ModuleScope::kName)
+    active->enter(
+        reinterpret_cast<const void *>(static_cast<intptr_t>(event.seqNr())));
+  return nullptr;
+}
+
+static void onLeave(const at::RecordFunction &event, at::ObserverContext *) {
+  if (std::string_view(event.name()) == nxdt::ModuleScope::kName)
+    active->leave();
+}
+
+ModulePaths::ModulePaths() {
+  active = this;
+  callback =
+      at::addThreadLocalCallback(at::RecordFunctionCallback(onEnter, onLeave)
+                                     .scopes({at::RecordScope::USER_SCOPE}));
+}
+
+ModulePaths::~ModulePaths() {
+  at::removeCallback(callback);
+  active = nullptr;
+}
+
+void ModulePaths::setRoot(const torch::nn::Module &root) {
+  for (const auto &module : root.named_modules(std::string(), false))
+    names.try_emplace(module.value().get(), module.key());
+}
+
+const std::string &ModulePaths::current() const {
+  static const std::string none;
+  return stack.empty() ? none : stack.back();
+}
+
+const std::string &ModulePaths::thrownFrom() const {
+  return thrown.empty() ? current() : thrown;
+}
+
+void ModulePaths::enter(const void *module) {
+  thrown.clear();
+  auto it = names.find(module);
+  // A module that is not registered belongs to whoever calls it.
+  stack.push_back(it == names.end() ? current() : it->second);
+}
+
+void ModulePaths::leave() {
+  if (std::uncaught_exceptions() > 0 && thrown.empty())
+    thrown = stack.back();
+  stack.pop_back();
+}
+
+//===----------------------------------------------------------------------===//
+// Inference
+//===----------------------------------------------------------------------===//
+
+static std::string moduleOf(const std::string &param) {
+  size_t dot = param.rfind('.');
+  return dot == std::string::npos ? std::string() : param.substr(0, dot);
+}
+
+/// Whether `inner` is `outer` or below it.
+static bool isWithin(const std::string &inner, const std::string &outer) {
+  return outer.empty() || inner == outer ||
+         (inner.size() > outer.size() && inner.starts_with(outer) &&
+          inner[outer.size()] == '.');
+}
+
+static std::string commonModule(const std::string &a, std::string b) {
+  while (!isWithin(a, b))
+    b = moduleOf(b);
+  return b;
+}
+
+void nxdt::capture::inferPaths(Record &record,
+                               const std::map<ValueId, std::string> &paramOf) {
+  size_t count = record.ops.size();
+  // The path by the operator's own parameter, where it has one.
+  std::vector<std::optional<std::string>> own(count);
+  for (size_t i = 0; i < count; ++i)
+    for (ValueId operand : record.ops[i].operands) {
+      auto it = paramOf.find(operand);
+      if (it == paramOf.end())
+        continue;
+      std::string module = moduleOf(it->second);
+      own[i] = own[i] ? commonModule(*own[i], module) : module;
+    }
+  std::vector<std::optional<std::string>> next(count + 1);
+  for (size_t i = count; i-- > 0;)
+    next[i] = own[i] ? own[i] : next[i + 1];
+  std::optional<std::string> previous;
+  for (size_t i = 0; i < count; ++i) {
+    RecordedOp &op = record.ops[i];
+    if (own[i]) {
+      previous = own[i];
+      if (isWithin(*own[i], op.path))
+        op.path = *own[i];
+      continue;
+    }
+    if (!op.path.empty())
+      continue;
+    if (previous && next[i])
+      op.path = commonModule(*previous, *next[i]);
+  }
+}
