@@ -9,6 +9,48 @@
 
 include "mlir/Pass/PassBase.td"
 
+def Functionalize : Pass<"functionalize", "::mlir::ModuleOp"> {
+  let summary = "Make views and in-place operators pure";
+  let description = [{
+    As captured, values are tensor objects that share storage: operators mutate
+    operands (`mutates`) and results alias operands (`views`). Afterwards every
+    value is what it was computed to be and neither attribute is left:
+    - an in-place operator becomes its pure counterpart;
+    - a write through a view becomes a write to what is viewed, by the view's
+      inverse (`slice_scatter`, `select_scatter`, a reshape, ...);
+    - a view is made again where it is read after such a write;
+    - a written `buffer` argument becomes a result bound to that buffer.
+
+    Grad mode is kept. Reported, all at once and at their module: operators and
+    views without a known pure form, writes to parameters and inputs, writes
+    through `expand`, and writes whose gradient autograd would not see.
+
+    Input:
+    ```mlir
+    func.func @forward(%x: tensor<2x4xf32> {nxdt.buffer = @x}, %n: tensor<2xf32> {nxdt.buffer = @n}) -> tensor<2x4xf32> {
+      %y = nxdt.aten "aten::exp"(%x) : (tensor<2x4xf32>) -> tensor<2x4xf32>
+      %0 = nxdt.aten "aten::select.int"(%y, 0, 1) {views = array<i32: 0>} : (tensor<2x4xf32>) -> tensor<4xf32>
+      %1 = nxdt.aten "aten::mul_.Scalar"(%0, 2.0) {mutates = array<i32: 0>, views = array<i32: 0>} : (tensor<4xf32>) -> tensor<4xf32>
+      %2 = nxdt.aten "aten::add_.Scalar"(%n, 1, 1) {mutates = array<i32: 0>, views = array<i32: 0>} : (tensor<2xf32>) -> tensor<2xf32>
+      return %y : tensor<2x4xf32>
+    }
+    ```
+    Output:
+    ```mlir
+    func.func @forward(%x: tensor<2x4xf32> {nxdt.buffer = @x}, %n: tensor<2xf32> {nxdt.buffer = @n})
+        -> (tensor<2x4xf32>, tensor<2xf32> {nxdt.buffer = @n}) {
+      %0 = nxdt.aten "aten::exp"(%x) : (tensor<2x4xf32>) -> tensor<2x4xf32>
+      %1 = nxdt.aten "aten::select.int"(%0, 0, 1) : (tensor<2x4xf32>) -> tensor<4xf32>
+      %2 = nxdt.aten "aten::mul.Scalar"(%1, 2.0) : (tensor<4xf32>) -> tensor<4xf32>
+      %3 = nxdt.aten "aten::select_scatter"(%0, %2, 0, 1) : (tensor<2x4xf32>, tensor<4xf32>) -> tensor<2x4xf32>
+      %4 = nxdt.aten "aten::add.Scalar"(%n, 1, 1) : (tensor<2xf32>) -> tensor<2xf32>
+      return %3, %4 : tensor<2x4xf32>, tensor<2xf32>
+    }
+    ```
+  }];
+  let dependentDialects = ["::nxdt::NxdtDialect"];
+}
+
 def AppendLoss : Pass<"append-loss", "::mlir::ModuleOp"> {
   let summary = "Turn the captured forward into a function of the loss";
   let description = [{
