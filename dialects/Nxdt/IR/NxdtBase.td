@@ -9,6 +9,7 @@
 
 include "mlir/IR/OpBase.td"
 include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/TensorEncoding.td"
 
 def Nxdt_Dialect : Dialect {
   let name = "nxdt";
@@ -41,7 +42,8 @@ def Nxdt_Dialect : Dialect {
   let hasOperationAttrVerify = 0;
 }
 
-class Nxdt_Attr<string name, string attrMnemonic> : AttrDef<Nxdt_Dialect, name> {
+class Nxdt_Attr<string name, string attrMnemonic, list<Trait> traits = []>
+    : AttrDef<Nxdt_Dialect, name, traits> {
   let mnemonic = attrMnemonic;
 }
 
@@ -56,6 +58,79 @@ def Nxdt_NoneAttr : Nxdt_Attr<"None", "none"> {
 def Nxdt_DeviceAttr : Nxdt_Attr<"Device", "device"> {
   let summary = "The device of the run, wherever a schema wants one";
   let description = "Programs never name a device; the plan does, once.";
+}
+
+//===----------------------------------------------------------------------===//
+// Meshes and shardings
+//===----------------------------------------------------------------------===//
+
+def Nxdt_MeshAttr : Nxdt_Attr<"Mesh", "mesh"> {
+  let summary = "The grid of ranks: axis names and sizes, outermost first";
+  let description = [{
+    Ranks are numbered row-major over the axes, the last one fastest.
+
+    ```mlir
+    #mesh = #nxdt.mesh<pp = 1, dp = 2, cp = 1, tp = 4>
+    ```
+  }];
+  let parameters = (ins ArrayRefParameter<"::mlir::StringAttr">:$names,
+                        ArrayRefParameter<"int64_t">:$sizes);
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// Size of an axis; 0 if there is none of that name.
+    int64_t sizeOf(::llvm::StringRef axis) const;
+    int64_t numRanks() const;
+  }];
+}
+
+def Nxdt_AxisAttr : Nxdt_Attr<"Axis", "axis"> {
+  let summary = "A mesh axis, or the part of one";
+  let description = [{
+    `tp:(2)4` is the part of size 4 that comes after a first 2: rank t of `tp`
+    (size 8) has coordinate t % 4 on it, and t / 4 on `tp:(1)2`. The whole axis
+    is the part of its size after 1, printed as its name alone inside shardings.
+  }];
+  let parameters = (ins "::mlir::StringAttr":$name, "int64_t":$pre, "int64_t":$size);
+  let hasCustomAssemblyFormat = 1;
+  let extraClassDeclaration = [{
+    /// Whether two parts share ranks' coordinates.
+    bool overlaps(AxisAttr other) const;
+  }];
+}
+
+def Nxdt_ShardingAttr : Nxdt_Attr<"Sharding", "sharding", [VerifiableTensorEncoding]> {
+  let summary = "How a tensor lies on the mesh; the encoding of its type";
+  let description = [{
+    Per dimension the axes that split it, major to minor, and the axes over
+    which each rank holds one term of a sum (`partial`). An axis that is in
+    neither replicates. Axes appear once, sizes divide, `pp` splits nothing, and
+    only floats and integers wider than a bit can be partial.
+
+    ```mlir
+    tensor<8x64x512xf32, #nxdt.sharding<#mesh, [[dp], [], [tp]]>>
+    tensor<8x64x64xf32, #nxdt.sharding<#mesh, [[dp], [], []], partial [tp]>>
+    ```
+  }];
+  let parameters = (ins "::nxdt::MeshAttr":$mesh,
+                        ArrayRefParameter<"::mlir::ArrayAttr">:$dims,
+                        "::mlir::ArrayAttr":$partial);
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    // VerifiableTensorEncoding.
+    ::llvm::LogicalResult verifyEncoding(
+        ::llvm::ArrayRef<int64_t> shape, ::mlir::Type elementType,
+        ::llvm::function_ref<::mlir::InFlightDiagnostic()> emitError) const;
+
+    /// Number of parts that a dimension is split into.
+    int64_t partsOf(unsigned dim) const;
+    bool isPartial() const { return !getPartial().empty(); }
+    /// Neither split nor partial.
+    bool isReplicated() const;
+    ::llvm::SmallVector<::nxdt::AxisAttr> axesOf(unsigned dim) const;
+    ::llvm::SmallVector<::nxdt::AxisAttr> partialAxes() const;
+  }];
 }
 
 #endif // NXDT_BASE

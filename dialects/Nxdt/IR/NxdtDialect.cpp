@@ -31,7 +31,21 @@ void printAtenCall(OpAsmPrinter &printer, Operation *op, StringAttr callee,
 #define GET_OP_CLASSES
 #include "NxdtOps.cpp.inc"
 
+namespace {
+/// `#mesh` instead of the whole mesh in every sharded type.
+struct NxdtAsmInterface : public OpAsmDialectInterface {
+  using OpAsmDialectInterface::OpAsmDialectInterface;
+  AliasResult getAlias(Attribute attr, raw_ostream &os) const override {
+    if (!isa<MeshAttr>(attr))
+      return AliasResult::NoAlias;
+    os << "mesh";
+    return AliasResult::FinalAlias;
+  }
+};
+} // namespace
+
 void NxdtDialect::initialize() {
+  addInterfaces<NxdtAsmInterface>();
   addOperations<
 #define GET_OP_LIST
 #include "NxdtOps.cpp.inc"
