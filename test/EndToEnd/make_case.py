@@ -71,6 +71,7 @@ exp_manager:
   explicit_log_dir: null
   create_tensorboard_logger: False
   resume_if_exists: False
+  resume_ignore_no_checkpoint: True
   create_checkpoint_callback: True
   checkpoint_callback_params:
     monitor: step
@@ -230,7 +231,7 @@ def main():
     save_file(state, out / "hf" / "model.safetensors", metadata={"format": "pt"})
     save_file(final, out / "final.safetensors", metadata={"format": "pt"})
     write_rows(out / "train", rows)
-    (out / "expected.json").write_text(json.dumps({"steps": steps}, indent=1) + "\n")
+    (out / "expected.json").write_text(json.dumps({"run": {"steps": STEPS, "gbs": GLOBAL_BATCH}, "steps": steps}, indent=1) + "\n")
     print(f"{out}: loss {steps[0]['loss']:.4f} -> {steps[-1]['loss']:.4f}, grad_norm {steps[0]['grad_norm']:.3f} -> {steps[-1]['grad_norm']:.3f}")
 
 
