@@ -43,6 +43,9 @@ public:
     else
       checkResults();
     bindFrees();
+    for (int32_t index : out.outs)
+      if (index >= 0 && value(index).buffer >= 0)
+        out.written.push_back(value(index).buffer);
     return std::move(out);
   }
 
@@ -104,7 +107,7 @@ private:
     if (value(index).buffer < 0)
       fail("mutates its argument '" + argument.name() + "', but the value " +
            std::to_string(index) + " is not bound to a buffer");
-    mutated.push_back(value(index).buffer);
+    out.written.push_back(value(index).buffer);
   }
 
   static std::string kindOf(const Arg &arg) {
@@ -291,7 +294,8 @@ private:
       if (out.outs[i] < 0 || !alias || !alias->isWrite())
         continue;
       int32_t buffer = value(out.outs[i]).buffer;
-      if (std::find(mutated.begin(), mutated.end(), buffer) == mutated.end())
+      if (std::find(out.written.begin(), out.written.end(), buffer) ==
+          out.written.end())
         fail("result " + std::to_string(i) +
              " is the buffer that the operator mutates, but the value " +
              std::to_string(out.outs[i]) + " is not bound to it");
@@ -346,7 +350,6 @@ private:
   c10::OperatorHandle op;
   const c10::FunctionSchema &schema;
   BoundInstruction out;
-  std::vector<int32_t> mutated; ///< buffers
 };
 
 } // namespace

@@ -52,6 +52,8 @@ struct BoundInstruction {
   std::vector<int32_t> freesBefore;
   /// `frees` of results that nobody uses and of incoming gradients.
   std::vector<int32_t> freesAfter;
+  /// Buffers that the instruction changes.
+  std::vector<int32_t> written;
 };
 
 /// What a program's instructions are bound to.

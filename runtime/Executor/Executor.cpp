@@ -20,6 +20,7 @@
 #include <cstdlib>
 #include <dlfcn.h>
 #include <map>
+#include <set>
 
 namespace nxdt::runtime {
 namespace {
@@ -287,6 +288,14 @@ const at::Tensor &Executor::buffer(std::string_view name) const {
 
 const std::vector<at::Tensor> &Executor::buffers() const {
   return impl->buffers;
+}
+
+std::vector<int32_t> Executor::writtenBy(int program) const {
+  std::set<int32_t> written;
+  for (const BoundInstruction &instruction :
+       impl->programs[size_t(program)].instructions)
+    written.insert(instruction.written.begin(), instruction.written.end());
+  return {written.begin(), written.end()};
 }
 
 } // namespace nxdt::runtime

@@ -63,6 +63,9 @@ public:
   /// In the order of plan().buffers.
   const std::vector<at::Tensor> &buffers() const;
 
+  /// Indices of the buffers that a program changes, ascending.
+  std::vector<int32_t> writtenBy(int program) const;
+
 private:
   struct Impl;
   std::unique_ptr<Impl> impl;

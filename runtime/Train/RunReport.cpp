@@ -1,0 +1,77 @@
+//===- RunReport.cpp - what was predicted, what was measured -*- C++ -*-===//
+//
+// Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "runtime/Train/RunReport.h"
+#include "runtime/Log/Format.h"
+
+#include <cstdio>
+
+namespace nxdt::runtime {
+namespace {
+
+int64_t measured(const Executor &executor, plan::Role role) {
+  int64_t bytes = 0;
+  for (size_t i = 0; i < executor.buffers().size(); ++i)
+    if (executor.plan().buffers[i].role == role)
+      bytes += int64_t(executor.buffers()[i].storage().nbytes());
+  return bytes;
+}
+
+std::string row(const std::string &name, int64_t predicted, int64_t found) {
+  char line[128];
+  std::snprintf(line, sizeof(line), "  %-18s %12s %12s\n", name.c_str(),
+                humanBytes(predicted).c_str(), humanBytes(found).c_str());
+  return line;
+}
+
+} // namespace
+
+std::string startLine(const RunConfig &config, const Executor &executor,
+                      int threads, int64_t numParameters) {
+  const plan::Plan &plan = executor.plan();
+  int64_t samples = config.data.globalBatchSize;
+  return "device " + executor.device().str() + ", " + std::to_string(threads) +
+         (threads == 1 ? " thread; " : " threads; ") +
+         withCommas(numParameters) + " parameters; " +
+         withCommas(samples * plan.sequenceLength) + " tokens per step (" +
+         withCommas(samples) + " samples of " +
+         withCommas(plan.sequenceLength) + " in " +
+         withCommas(config.numMicroBatches()) +
+         (config.numMicroBatches() == 1 ? " micro-batch)" : " micro-batches)");
+}
+
+std::string memoryTable(const Executor &executor, int64_t peakBytes,
+                        int64_t baseBytes) {
+  using plan::Role;
+  const plan::MemoryReport &memory = executor.plan().memory;
+  struct Category {
+    const char *name;
+    int64_t predicted;
+    int64_t found;
+  };
+  const Category categories[] = {
+      {"parameters", memory.paramBytes, measured(executor, Role::Param)},
+      {"master weights", memory.masterBytes, measured(executor, Role::Master)},
+      {"gradients", memory.gradBytes, measured(executor, Role::Grad)},
+      {"optimizer state", memory.optStateBytes,
+       measured(executor, Role::OptState)},
+      {"other buffers", memory.otherBytes,
+       measured(executor, Role::Buffer) + measured(executor, Role::Input) +
+           measured(executor, Role::Scalar)},
+      {"peak activations", memory.peakActivationBytes, peakBytes - baseBytes},
+  };
+  std::string out = "memory                 predicted     measured\n";
+  int64_t predicted = 0;
+  int64_t found = 0;
+  for (const Category &category : categories) {
+    predicted += category.predicted;
+    found += category.found;
+    out += row(category.name, category.predicted, category.found);
+  }
+  return out + row("total", predicted, found);
+}
+
+} // namespace nxdt::runtime

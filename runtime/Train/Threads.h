@@ -1,0 +1,19 @@
+//===- Threads.h - how many threads a run has -*- C++ -*-===//
+//
+// Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef NXDT_RUNTIME_TRAIN_THREADS_H
+#define NXDT_RUNTIME_TRAIN_THREADS_H
+
+namespace nxdt::runtime {
+
+/// Sets libtorch's threads to OMP_NUM_THREADS if that is given, else to the
+/// cores that this process may run on, and returns their number. Sums are split
+/// by threads, so a run is bit for bit repeatable for an equal number only.
+int setThreads();
+
+} // namespace nxdt::runtime
+
+#endif // NXDT_RUNTIME_TRAIN_THREADS_H

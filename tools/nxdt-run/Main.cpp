@@ -1,0 +1,63 @@
+//===- Main.cpp - nxdt-run -*- C++ -*-===//
+//
+// Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Trains what a YAML file or a plan describes. Links neither MLIR nor LLVM.
+//
+//===----------------------------------------------------------------------===//
+#include "Compile.h"
+#include "Options.h"
+#include "nxdt/Config/Load.h"
+#include "nxdt/Support/UserError.h"
+#include "runtime/Train/Trainer.h"
+
+#include "c10/util/Exception.h"
+
+#include <cstdio>
+
+using namespace nxdt;
+
+static int runNxdt(const std::vector<std::string> &arguments) {
+  run::Options options = run::parseOptions(arguments);
+  if (options.action == run::Options::Action::Help) {
+    std::fputs(run::usage(), stdout);
+    return 0;
+  }
+  if (options.action == run::Options::Action::HelpConfig) {
+    std::fputs(helpConfig(options.configSection).c_str(), stdout);
+    return 0;
+  }
+  if (options.config.empty()) {
+    runtime::PlanFolder folder =
+        runtime::openPlanFolder(options.planFolder, options.overrides);
+    for (const std::string &notice : folder.notices)
+      std::fprintf(stderr, "note: %s\n", notice.c_str());
+    return runtime::train(std::move(folder), stdout);
+  }
+  // nxdt-opt has told the notices, and the overrides are in the folder's
+  // configuration.
+  return runtime::train(runtime::openPlanFolder(run::compile(options), {}),
+                        stdout);
+}
+
+int main(int argc, char **argv) {
+  auto fail = [](const char *message) {
+    std::fflush(stdout);
+    std::fprintf(stderr, "error: %s\n", message);
+    return 1;
+  };
+  try {
+    return runNxdt({argv + 1, argv + argc});
+  } catch (const run::CompileFailed &) {
+    return 1;
+  } catch (const UserError &e) {
+    return fail(e.what());
+  } catch (const c10::Error &e) {
+    return fail(e.what_without_backtrace());
+  } catch (const std::exception &e) {
+    return fail(e.what());
+  }
+}

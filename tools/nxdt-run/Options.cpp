@@ -1,0 +1,99 @@
+//===- Options.cpp - nxdt-run's command line -*- C++ -*-===//
+//
+// Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "Options.h"
+#include "nxdt/Support/UserError.h"
+
+namespace nxdt::run {
+namespace {
+
+bool isConfigFile(const std::string &argument) {
+  return argument.find('=') == std::string::npos &&
+         (argument.ends_with(".yaml") || argument.ends_with(".yml"));
+}
+
+bool isOverride(const std::string &argument) {
+  return argument.starts_with("~") || argument.find('=') != std::string::npos;
+}
+
+} // namespace
+
+const char *usage() {
+  return "usage: nxdt-run CONFIG.yaml [key=value ...]\n"
+         "       nxdt-run --plan DIR [key=value ...]\n"
+         "\n"
+         "Compiles a configuration with the nxdt-opt beside this program into "
+         "<log_dir>/plan and\n"
+         "trains; or trains from a plan that `nxdt-opt CONFIG --emit=plan -o "
+         "DIR` wrote.\n"
+         "\n"
+         "  --plan DIR               a folder with plan.json and config.yaml\n"
+         "  --help-config [SECTION]  all keys of the YAML: type, default, "
+         "legal values, status\n"
+         "  --help                   this text\n"
+         "\n"
+         "Overrides are Hydra's: a.b=v sets, +a.b=v adds, ++a.b=v does either, "
+         "~a.b deletes.\n"
+         "Exit code: 0; 1 after an error; 128 + n if signal n ended the run "
+         "between two steps.\n";
+}
+
+Options parseOptions(const std::vector<std::string> &arguments) {
+  Options out;
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    const std::string &argument = arguments[i];
+    if (argument == "--help" || argument == "-h") {
+      out.action = Options::Action::Help;
+      return out;
+    }
+    if (argument == "--help-config") {
+      out.action = Options::Action::HelpConfig;
+      if (i + 1 < arguments.size())
+        out.configSection = arguments[++i];
+      if (i + 1 < arguments.size())
+        throw UserError("--help-config takes one section, but '" +
+                        arguments[i + 1] + "' is given too");
+      return out;
+    }
+    if (argument.starts_with("--help-config=")) {
+      out.action = Options::Action::HelpConfig;
+      out.configSection = argument.substr(argument.find('=') + 1);
+      return out;
+    }
+    if (argument == "--plan" || argument.starts_with("--plan=")) {
+      if (argument != "--plan")
+        out.planFolder = argument.substr(argument.find('=') + 1);
+      else if (i + 1 < arguments.size())
+        out.planFolder = arguments[++i];
+      if (out.planFolder.empty())
+        throw UserError("--plan needs a folder");
+      continue;
+    }
+    if (argument.starts_with("-") && argument != "-")
+      throw UserError("unknown option '" + argument +
+                      "' (known: --plan, --help-config, --help)");
+    if (isOverride(argument)) {
+      out.overrides.push_back(argument);
+      continue;
+    }
+    if (!isConfigFile(argument))
+      throw UserError("'" + argument +
+                      "' is neither a configuration (*.yaml, *.yml) nor an "
+                      "override (key=value)");
+    if (!out.config.empty())
+      throw UserError("two configurations given: " + out.config + " and " +
+                      argument);
+    out.config = argument;
+  }
+  if (out.config.empty() == out.planFolder.empty())
+    throw UserError(out.config.empty()
+                        ? "no configuration given (nxdt-run --help)"
+                        : "--plan has its own configuration: leave out " +
+                              out.config);
+  return out;
+}
+
+} // namespace nxdt::run
