@@ -323,20 +323,18 @@ TEST(Dataset, FlippedBitsNeverCrash) {
   Folder folder;
   std::string whole = readFile(folder.file());
   size_t refused = 0;
-  for (size_t at = 0; at < whole.size(); ++at)
-    for (int bit : {0, 6, 7}) {
-      std::string damaged = whole;
-      damaged[at] = static_cast<char>(damaged[at] ^ (1 << bit));
-      put(folder.file(), damaged);
-      try {
-        Dataset data = folder.open();
-        data.batch(0, data.size());
-      } catch (const nxdt::UserError &error) {
-        ++refused;
-        EXPECT_NE(std::string(error.what()).find(folder.path),
-                  std::string::npos);
-      }
+  for (size_t at = 0; at < whole.size(); ++at) {
+    std::string damaged = whole;
+    damaged[at] = static_cast<char>(damaged[at] ^ (1 << at * 5 % 8));
+    put(folder.file(), damaged);
+    try {
+      Dataset data = folder.open();
+      data.batch(0, data.size());
+    } catch (const nxdt::UserError &error) {
+      ++refused;
+      EXPECT_NE(std::string(error.what()).find(folder.path), std::string::npos);
     }
+  }
   EXPECT_GT(refused, 0u);
 }
 
