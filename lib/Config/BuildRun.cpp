@@ -98,7 +98,10 @@ void buildTrainer(Context &context) {
   trainer.devices = context.intOr(devices, 1);
   trainer.numNodes = context.intOr("trainer.num_nodes", 1);
   trainer.maxSteps = context.intOr("trainer.max_steps", -1);
-  if (trainer.maxSteps < 1)
+  const Node *steps = context.get("trainer.max_steps");
+  bool wrongType = steps && !(steps->isScalar() &&
+                              std::holds_alternative<int64_t>(steps->scalar));
+  if (trainer.maxSteps < 1 && !wrongType)
     context.error("trainer.max_steps",
                   "is needed, at least 1: the optimizer steps of the whole "
                   "run (they are the length of the schedule, too)");

@@ -26,10 +26,13 @@ public:
 private:
   Context &context;
 
-  static std::string head(const Location &location, const std::string &key,
-                          const Node &value) {
-    return location.str() + ": " + key +
-           (value.isScalar() ? " = " + show(value) : "") + ": ";
+  /// A section or list is shown where its key stands, a single value where
+  /// the value does.
+  static std::string head(const Entry &entry, const std::string &key) {
+    const Node &value = *entry.value;
+    if (value.isScalar())
+      return value.location.str() + ": " + key + " = " + show(value) + ": ";
+    return entry.keyLocation.str() + ": " + key + ": ";
   }
 
   void checkEntry(const Entry &entry, const std::string &prefix, bool quiet) {
@@ -46,26 +49,25 @@ private:
     }
     std::string problem = checkValue(*spec, value);
     if (!problem.empty()) {
-      context.errors.push_back(head(value.location, key, value) + problem);
+      context.errors.push_back(head(entry, key) + problem);
       return;
     }
     Verdict verdict = judge(*spec, value, context.doc);
     switch (verdict.status) {
     case Status::Ignored:
       if (!quiet)
-        context.out.notices.push_back(head(value.location, key, value) +
+        context.out.notices.push_back(head(entry, key) +
                                       "ignored: " + verdict.why);
       quiet = true;
       break;
     case Status::Later:
       // One line for a whole section.
       if (!quiet)
-        context.out.unsupported.push_back(head(value.location, key, value) +
-                                          later(verdict.why));
+        context.out.unsupported.push_back(head(entry, key) + verdict.why);
       quiet = true;
       break;
     case Status::Refused:
-      context.errors.push_back(head(value.location, key, value) + verdict.why);
+      context.errors.push_back(head(entry, key) + verdict.why);
       break;
     case Status::Honoured:
     case Status::Equivalent:
@@ -73,12 +75,6 @@ private:
     }
     if (isSection(*spec) && value.isMap())
       checkMap(value, key + ".", quiet);
-  }
-
-  static std::string later(const std::string &why) {
-    if (why.find("not supported yet") != std::string::npos)
-      return why;
-    return "not supported yet: " + why;
   }
 };
 

@@ -50,9 +50,9 @@ struct Token {
 [[noreturn]] void fail(std::string_view text, size_t at) {
   std::string what = at >= text.size()
                          ? "it ends too early"
-                         : "unexpected '" + std::string(text.substr(at, 1)) +
+                         : "unexpected '" + lex::character(text, at) +
                                "' at character " + std::to_string(at + 1);
-  throw SyntaxError("'" + std::string(text.substr(0, 200)) +
+  throw SyntaxError("'" + lex::clip(text, 200) +
                     "' is not a legal interpolation: " + what);
 }
 

@@ -114,9 +114,8 @@ bool judgeByContext(const KeySpec &spec, const Node &value, const Document &doc,
   return false;
 }
 
-} // namespace
-
-Verdict judge(const KeySpec &spec, const Node &value, const Document &doc) {
+Verdict judgeAnyhow(const KeySpec &spec, const Node &value,
+                    const Document &doc) {
   Verdict verdict{spec.status, spec.why};
   if (judgeByContext(spec, value, doc, verdict))
     return verdict;
@@ -137,6 +136,17 @@ Verdict judge(const KeySpec &spec, const Node &value, const Document &doc) {
   case Status::Equivalent:
     break;
   }
+  return verdict;
+}
+
+} // namespace
+
+Verdict judge(const KeySpec &spec, const Node &value, const Document &doc) {
+  Verdict verdict = judgeAnyhow(spec, value, doc);
+  const char *words = "not supported yet";
+  if (verdict.status == Status::Later &&
+      verdict.why.find(words) == std::string::npos)
+    verdict.why = std::string(words) + ": " + verdict.why;
   return verdict;
 }
 

@@ -130,6 +130,26 @@ size_t padded(std::string_view text, size_t at, char c, bool before,
   return after ? n + spaces(text, at + n) : n;
 }
 
+static bool continues(std::string_view text, size_t at) {
+  return at < text.size() &&
+         (static_cast<unsigned char>(text[at]) & 0xc0) == 0x80;
+}
+
+std::string character(std::string_view text, size_t at) {
+  size_t n = 1;
+  while (continues(text, at + n))
+    ++n;
+  return std::string(text.substr(at, n));
+}
+
+std::string clip(std::string_view text, size_t maxBytes) {
+  if (text.size() <= maxBytes)
+    return std::string(text);
+  while (maxBytes > 0 && continues(text, maxBytes))
+    --maxBytes;
+  return std::string(text.substr(0, maxBytes)) + "...";
+}
+
 std::string unescape(std::string_view text) {
   std::string out;
   for (size_t i = 1; i < text.size(); i += 2)

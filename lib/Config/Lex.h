@@ -37,6 +37,11 @@ size_t unquotedChar(std::string_view text, size_t at);
 size_t padded(std::string_view text, size_t at, char c, bool before,
               bool after);
 
+/// For messages: the whole UTF-8 character at a place, and a beginning of at
+/// most so many bytes that cuts no character.
+std::string character(std::string_view text, size_t at);
+std::string clip(std::string_view text, size_t maxBytes);
+
 /// Every second character: removes the backslash of each pair.
 std::string unescape(std::string_view text);
 /// The value of an integer or float word.

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "nxdt/Config/Node.h"
+#include "Lex.h"
 #include "PyFormat.h"
 
 #include <algorithm>
@@ -165,14 +166,8 @@ namespace {
 
 constexpr size_t kShownCharacters = 120;
 
-std::string shorten(std::string text) {
-  if (text.size() <= kShownCharacters)
-    return text;
-  size_t cut = kShownCharacters;
-  // Never in the middle of a UTF-8 sequence.
-  while (cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xc0) == 0x80)
-    --cut;
-  return text.substr(0, cut) + "...";
+std::string shorten(const std::string &text) {
+  return lex::clip(text, kShownCharacters);
 }
 
 std::string showWhole(const Scalar &scalar) {

@@ -65,9 +65,9 @@ public:
     if (change.kind == Override::Kind::Delete)
       return remove();
     force = change.kind != Override::Kind::Change;
-    if (change.kind == Override::Kind::Add && !change.value->isContainer()) {
+    if (change.kind == Override::Kind::Add) {
       NodePtr there = find(change.key);
-      if (there && !there->isNull())
+      if (there && !there->isNull() && !change.value->isContainer())
         fail("'" + change.key + "' is " + show(*there) +
              " already; change it without the '+'");
     }

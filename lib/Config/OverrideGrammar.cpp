@@ -89,7 +89,7 @@ private:
   int depth = 0;
 
   [[noreturn]] void fail(const std::string &what) const {
-    throw UserError("command line: '" + line.substr(0, 200) + "': " + what);
+    throw UserError("command line: '" + lex::clip(line, 200) + "': " + what);
   }
   [[noreturn]] void failAt(size_t at) const {
     if (at >= text.size())
@@ -100,7 +100,7 @@ private:
     else if (std::string_view("!#&;<>^`~\"'(){}=,").find(text[at]) !=
              std::string_view::npos)
       hint = "; quote the value: key='...'";
-    fail("unexpected '" + std::string(text.substr(at, 1)) + "' at character " +
+    fail("unexpected '" + lex::character(text, at) + "' at character " +
          std::to_string(at + 1) + hint);
   }
 

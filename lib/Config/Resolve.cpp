@@ -68,6 +68,9 @@ NodePtr Resolver::makeValue(Scalar scalar, const Node &at) {
 NodePtr Resolver::resolveAll() { return materialize(root, ""); }
 
 NodePtr Resolver::materialize(const NodePtr &node, const std::string &key) {
+  // The tree will not be used: no more work for it.
+  if (errors.size() >= kMaxErrors)
+    return Node::makeScalar({}, node->location);
   try {
     if (!node->isInterpolation())
       return materializeTarget(*node, key);
@@ -139,6 +142,9 @@ NodePtr Resolver::dereferenceRaw(const Node &node) {
   try {
     return evaluateText(parseInterpolatedText(*node.string()), node);
   } catch (const SyntaxError &error) {
+    throw ResolveError(error.what());
+  } catch (const ResolveError &error) {
+    // To whoever asked for this node it is there, only broken.
     throw ResolveError(error.what());
   }
 }
@@ -263,7 +269,7 @@ NodePtr Resolver::selectOne(const Node &container, const std::string &key) {
   }
   int64_t index = 0;
   if (!parseIndex(key, index))
-    throw ResolveError("'" + key + "' is no index of a list", true);
+    throw ResolveError("'" + key + "' is no index of a list");
   if (index < 0 || index >= static_cast<int64_t>(container.items.size()))
     return nullptr;
   return container.items[index];

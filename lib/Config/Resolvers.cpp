@@ -17,6 +17,8 @@
 namespace nxdt::config {
 namespace {
 
+constexpr size_t kMaxTextBytes = 1 << 20;
+
 void needArgs(const std::string &name, size_t given, size_t least,
               size_t most) {
   if (given >= least && given <= most)
@@ -34,7 +36,7 @@ const std::string &needString(const std::string &name, const Node &arg) {
   throw ResolveError("'" + name + "' needs a string, not " + show(arg));
 }
 
-/// Numbers as Python computes with them: True is 1.
+/// Python's * and + of numbers (True is 1) and of text: 'ab' * 2, 'a' + 'b'.
 Scalar arithmetic(const std::string &name, const Node &left,
                   const Node &right) {
   auto number = [&](const Node &arg) -> Scalar {
@@ -47,6 +49,27 @@ Scalar arithmetic(const std::string &name, const Node &left,
     }
     throw ResolveError("'" + name + "' needs numbers, not " + show(arg));
   };
+  const std::string *text = left.string();
+  if (text && name == "sum" && right.string())
+    return *text + *right.string();
+  if (!text && name == "multiply" && right.string())
+    return arithmetic(name, right, left);
+  if (text && name == "multiply" && !right.string()) {
+    Scalar factor = number(right);
+    const auto *times = std::get_if<int64_t>(&factor);
+    if (!times)
+      throw ResolveError("'multiply' repeats text a whole number of times, "
+                         "not " +
+                         show(right));
+    if (*times > 0 && !text->empty() &&
+        static_cast<size_t>(*times) > kMaxTextBytes / text->size())
+      throw ResolveError("the text becomes longer than " +
+                         std::to_string(kMaxTextBytes >> 20) + " MiB");
+    std::string repeated;
+    for (int64_t i = 0; i < *times && !text->empty(); ++i)
+      repeated += *text;
+    return repeated;
+  }
   Scalar a = number(left);
   Scalar b = number(right);
   const auto *x = std::get_if<int64_t>(&a);

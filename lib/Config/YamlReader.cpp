@@ -13,6 +13,7 @@
 #include <yaml-cpp/mark.h>
 #include <yaml-cpp/parser.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -34,8 +35,8 @@ constexpr size_t kMaxDepth = 200;
 /// lose whether a scalar was quoted and where an alias stood.
 class Builder : public YAML::EventHandler {
 public:
-  explicit Builder(const std::string &name)
-      : source(std::make_shared<const std::string>(name)) {}
+  Builder(const std::string &text, const std::string &name)
+      : text(text), source(std::make_shared<const std::string>(name)) {}
 
   NodePtr root;
   bool sawDocument = false;
@@ -60,6 +61,7 @@ public:
   void OnScalar(const YAML::Mark &mark, const std::string &tag,
                 YAML::anchor_t anchor, const std::string &value) override {
     bool plain = tag == "?";
+    checkScalar(mark, plain ? value.size() : std::string::npos);
     if (plain && value == "<<" && expectsKey()) {
       finish(Node::makeScalar(value, at(mark)), anchor, true);
       return;
@@ -82,9 +84,11 @@ public:
   void OnSequenceEnd() override { pop(); }
 
   void OnMapStart(const YAML::Mark &mark, const std::string &tag,
-                  YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
+                  YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value style) override {
     checkTag(mark, tag, "tag:yaml.org,2002:map");
     push(Node::makeMap(at(mark)), mark, anchor);
+    stack.back().flow = style == YAML::EmitterStyle::Flow;
   }
   void OnMapEnd() override { pop(); }
 
@@ -106,14 +110,63 @@ private:
     /// Keys seen, as type and text.
     std::set<std::string> keys;
     std::vector<NodePtr> merges;
+    /// Of a map: {a: 1}, where a lone key is allowed.
+    bool flow = false;
   };
 
+  const std::string &text;
   std::shared_ptr<const std::string> source;
   std::vector<Frame> stack;
   std::map<YAML::anchor_t, NodePtr> anchors;
   std::set<YAML::anchor_t> plainAnchors;
   std::set<const Node *> open;
   size_t nodes = 0;
+
+  /// Two things that yaml-cpp lets pass: a quoted text that ends with the file,
+  /// and a line of a map without a ':'.
+  void checkScalar(const YAML::Mark &mark, size_t plainBytes) const {
+    const char *blank = " \t\r\n";
+    size_t i = static_cast<size_t>(mark.pos);
+    // Tags and anchors stand before the text.
+    while (i < text.size() && (text[i] == '&' || text[i] == '!'))
+      i = text.find_first_not_of(blank, text.find_first_of(blank, i));
+    if (i >= text.size())
+      return;
+    if (plainBytes != std::string::npos)
+      i += plainBytes;
+    else if (text[i] == '\'' || text[i] == '"')
+      i = endOfQuotes(mark, i);
+    else
+      return; // a block of text
+    if (expectsKey() && !stack.back().flow)
+      checkColon(mark, i);
+  }
+
+  size_t endOfQuotes(const YAML::Mark &mark, size_t i) const {
+    char quote = text[i];
+    for (++i; i < text.size(); ++i) {
+      bool escape = quote == '"' ? text[i] == '\\'
+                                 : text[i] == quote && i + 1 < text.size() &&
+                                       text[i + 1] == quote;
+      if (escape)
+        ++i;
+      else if (text[i] == quote)
+        return i + 1;
+    }
+    fail(mark, "this quote is never closed");
+  }
+
+  void checkColon(const YAML::Mark &mark, size_t i) const {
+    size_t line = text.rfind('\n', static_cast<size_t>(mark.pos));
+    size_t first = text.find_first_not_of(
+        " \t-", line == std::string::npos ? 0 : line + 1);
+    // "? key" says by itself that it is one.
+    if (first != std::string::npos && text[first] == '?')
+      return;
+    i = std::min(text.find_first_not_of(" \t", i), text.size());
+    if (i == text.size() || text[i] != ':')
+      fail(mark, "':' is missing after this key");
+  }
 
   bool expectsKey() const {
     return !stack.empty() && stack.back().node->isMap() && !stack.back().key;
@@ -180,7 +233,7 @@ private:
     if (anchor)
       anchors[anchor] = node;
     open.insert(node.get());
-    stack.push_back({node, nullptr, false, {}, {}});
+    stack.push_back({node, nullptr, false, {}, {}, false});
   }
 
   void pop() {
@@ -250,15 +303,15 @@ private:
     }
     if (!node->isList())
       refuse();
-    // Earlier maps of the list win over later ones: they are applied last.
-    for (auto it = node->items.rbegin(); it != node->items.rend(); ++it) {
-      if (!(*it)->isMap())
+    for (const NodePtr &item : node->items) {
+      if (!item->isMap())
         refuse();
-      frame.merges.push_back(*it);
+      frame.merges.push_back(item);
     }
   }
 
-  /// Merged keys come first and lose against the map's own.
+  /// Merged keys come first and lose against the map's own; of several merged
+  /// maps the first wins.
   static void applyMerge(Node &target, const Node &merged) {
     std::vector<Entry> own = std::move(target.entries);
     target.entries.clear();
@@ -306,6 +359,16 @@ size_t findBadByte(const std::string &text) {
 }
 
 void checkText(const std::string &text, const std::string &name) {
+  // A line with '%' is a directive of the parser, which would skip it.
+  for (size_t i = 0; i < text.size(); i = text.find('\n', i) + 1) {
+    if (text[i] == '%')
+      throw UserError(
+          name + ":" +
+          std::to_string(1 + std::count(text.begin(), text.begin() + i, '\n')) +
+          ":1: a line cannot begin with '%'");
+    if (text.find('\n', i) == std::string::npos)
+      break;
+  }
   size_t bad = findBadByte(text);
   if (bad == std::string::npos)
     return;
@@ -348,10 +411,13 @@ std::string readTextFile(const std::string &path, size_t maxBytes) {
   return text;
 }
 
-NodePtr readYamlText(const std::string &text, const std::string &name) {
-  checkText(text, name);
+NodePtr readYamlText(const std::string &original, const std::string &name) {
+  checkText(original, name);
+  // The byte order mark of some editors is no content.
+  bool marked = original.starts_with("\xef\xbb\xbf");
+  const std::string text = marked ? original.substr(3) : original;
   std::istringstream stream(text);
-  Builder builder(name);
+  Builder builder(text, name);
   try {
     YAML::Parser parser(stream);
     parser.HandleNextDocument(builder);
