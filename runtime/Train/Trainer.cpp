@@ -118,7 +118,7 @@ SampleOrder Trainer::makeOrder() const {
 void Trainer::checkPrograms() const {
   static constexpr const char *known[] = {
       "init",       "begin_step", "train_step",  "finish_step", "update_step",
-      "begin_eval", "eval_step",  "finish_eval", "param_norm"};
+      "begin_eval", "eval_step",  "finish_eval", "norm_params"};
   for (const plan::Program &program : executor.plan().programs)
     if (std::find(std::begin(known), std::end(known), program.name) ==
         std::end(known))
@@ -132,9 +132,9 @@ void Trainer::checkPrograms() const {
   for (const char *name : {"input_ids", "targets", "lr", "step", "loss",
                            "token_count", "grad_norm"})
     executor.buffer(name);
-  if (config.expManager.logParameterNorm && !executor.has("param_norm"))
+  if (config.expManager.logParameterNorm && !executor.has("norm_params"))
     throw UserError("exp_manager.log_parameter_norm is set, but the plan has "
-                    "no program 'param_norm'");
+                    "no program 'norm_params'");
 }
 
 void Trainer::restore(const CheckpointData &data, const std::string &path) {
@@ -295,7 +295,7 @@ void Trainer::log(const StepMetrics &given) {
   monitored["lr"] = metrics.lr;
   if (step % config.trainer.logEveryNSteps == 0 || isLast()) {
     if (config.expManager.logParameterNorm) {
-      executor.run("param_norm");
+      executor.run("norm_params");
       metrics.parameterNorm = executor.buffer("param_norm").item<double>();
     }
     metricsFile->logStep(metrics);
