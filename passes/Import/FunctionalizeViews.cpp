@@ -110,7 +110,12 @@ Value nxdt::writeThroughView(PureBuilder &pure, AtenOp view, unsigned result,
     why = "'" + view.getCallee().str() + "' changes the element type";
     return nullptr;
   }
-  switch (kindOf(view.getCallee())) {
+  Kind kind = kindOf(view.getCallee());
+  if ((kind == Kind::Permute && !args.integers(1)) ||
+      (kind == Kind::Narrow &&
+       !(args.integer(1) && args.integer(2) && args.integer(3))))
+    kind = Kind::Unknown;
+  switch (kind) {
   case Kind::Unknown:
     break;
   case Kind::Identity:

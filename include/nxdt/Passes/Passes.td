@@ -81,6 +81,44 @@ def AppendLoss : Pass<"append-loss", "::mlir::ModuleOp"> {
   let dependentDialects = ["::nxdt::NxdtDialect"];
 }
 
+def FuseAttention : Pass<"fuse-attention", "::mlir::ModuleOp"> {
+  let summary = "Replace written-out attention by fused attention";
+  let description = [{
+    softmax(scale * q k^T, masked) v becomes `nxdt.sdpa` where it is proven to
+    be the same:
+    - the mask is evaluated row by row as a piecewise function of the column
+      (`arange`, `triu`, comparisons, `where`, ...): column j of row i must be
+      kept for all j <= i and masked for all j > i, or nothing masked at all. A
+      logit of at most -10000 counts as masked;
+    - scales before and after the product are multiplied into one;
+    - heads of k and v repeated in natural order (query head h reads head
+      h / (Hq / Hkv)) are read without the repetition.
+
+    What looks like attention and is left alone gets a remark that says why.
+
+    Input:
+    ```mlir
+    %kt = nxdt.aten "aten::transpose.int"(%k, 2, 3) : (tensor<1x8x64x8xf32>) -> tensor<1x8x8x64xf32>
+    %0 = nxdt.aten "aten::matmul"(%q, %kt) : (tensor<1x8x64x8xf32>, tensor<1x8x8x64xf32>) -> tensor<1x8x64x64xf32>
+    %1 = nxdt.aten "aten::mul.Scalar"(%0, 0.125) : (tensor<1x8x64x64xf32>) -> tensor<1x8x64x64xf32>
+    %ones = nxdt.aten "aten::ones"(array<i64: 64, 64>, i1, none, device, none) : () -> tensor<64x64xi1>
+    %future = nxdt.aten "aten::triu"(%ones, 1) : (tensor<64x64xi1>) -> tensor<64x64xi1>
+    %2 = nxdt.aten "aten::masked_fill.Scalar"(%1, %future, -1.0e+30) : (tensor<1x8x64x64xf32>, tensor<64x64xi1>) -> tensor<1x8x64x64xf32>
+    %3 = nxdt.aten "aten::softmax.int"(%2, -1, none) : (tensor<1x8x64x64xf32>) -> tensor<1x8x64x64xf32>
+    %4 = nxdt.aten "aten::matmul"(%3, %v) : (tensor<1x8x64x64xf32>, tensor<1x8x64x8xf32>) -> tensor<1x8x64x8xf32>
+    ```
+    Output:
+    ```mlir
+    %out, %lse = nxdt.sdpa %q, %k, %v {causal = true, scale = 1.250000e-01 : f64}
+        : tensor<1x8x64x8xf32>, tensor<1x8x64x8xf32>, tensor<1x8x64x8xf32> -> tensor<1x8x64x8xf32>, tensor<1x8x64xf32>
+    ```
+  }];
+  let statistics = [
+    Statistic<"numFused", "fused", "Attentions that became one op">
+  ];
+  let dependentDialects = ["::nxdt::NxdtDialect"];
+}
+
 def Autodiff : Pass<"autodiff", "::mlir::ModuleOp"> {
   let summary = "Add the gradients of the loss to @forward, as @gradients";
   let description = [{
