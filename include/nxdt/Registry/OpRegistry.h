@@ -150,7 +150,7 @@ private:
 /// How memory behaves at run time, for predictions.
 enum class Aliasing {
   Fresh,     ///< results own their memory
-  View,      ///< result 0 aliases operand 0
+  View,      ///< every result aliases operand 0
   MaybeView, ///< aliases operand 0 if that is contiguous (reshape)
 };
 
@@ -164,6 +164,8 @@ struct OpInfo {
   /// detach).
   bool noGradient = false;
   Aliasing aliasing = Aliasing::Fresh;
+  /// A cast that has nothing to do returns operand 0 itself (to.dtype).
+  bool returnsSelfIfSameType = false;
   /// Floating-point operations of a call; absent = one per result element.
   std::function<double(const CallArgs &, mlir::TypeRange)> flops;
 };
