@@ -28,6 +28,7 @@ std::vector<Phase> nxdt::trainingPhases(const PipelineOptions &options) {
   // Views and in-place operators first: everything behind relies on values
   // that never change.
   phase("functionalized", [](OpPassManager &pm) {
+    pm.addPass(createFunctionalize());
     cleanUp(pm);
   });
   // The loss belongs to nxdt, not to the model; it comes before fusion so that
@@ -35,7 +36,9 @@ std::vector<Phase> nxdt::trainingPhases(const PipelineOptions &options) {
   phase("loss", [](OpPassManager &pm) { pm.addPass(createAppendLoss()); });
   // Before autodiff: a fused op has a gradient of its own, and the written-out
   // form would leave its intermediate results to be kept.
-  phase("fused", [](OpPassManager &pm) {
+  phase("fused", [fuse = options.fuseAttention](OpPassManager &pm) {
+    if (fuse)
+      pm.addPass(createFuseAttention());
     cleanUp(pm);
   });
   phase("autodiff", [](OpPassManager &pm) {
