@@ -51,6 +51,28 @@ def Functionalize : Pass<"functionalize", "::mlir::ModuleOp"> {
   let dependentDialects = ["::nxdt::NxdtDialect"];
 }
 
+def VerifyCapture : Pass<"verify-capture", "::mlir::ModuleOp"> {
+  let summary = "Check what everything behind functionalize relies on";
+  let description = [{
+    Errors: shapes that are not static, mutations and views, operators that draw
+    random numbers or whose result sizes depend on the contents of tensors.
+    A warning: parameters that `@forward` does not use. One remark for all
+    operators whose gradient the registry does not know, with their numbers.
+
+    Input:
+    ```mlir
+    func.func @forward(%x: tensor<4xf32> {nxdt.buffer = @x}) -> tensor<4xf32> {
+      %0 = nxdt.aten "aten::bernoulli.p"(%x, 0.5, none) : (tensor<4xf32>) -> tensor<4xf32>
+      return %0 : tensor<4xf32>
+    }
+    ```
+    Output:
+    ```
+    error: 'aten::bernoulli.p' draws random numbers, which is not supported yet
+    ```
+  }];
+}
+
 def AppendLoss : Pass<"append-loss", "::mlir::ModuleOp"> {
   let summary = "Turn the captured forward into a function of the loss";
   let description = [{
@@ -153,6 +175,26 @@ def Autodiff : Pass<"autodiff", "::mlir::ModuleOp"> {
   let dependentDialects = ["::nxdt::NxdtDialect"];
 }
 
+def VerifyGradients : Pass<"verify-gradients", "::mlir::ModuleOp"> {
+  let summary = "Check that every parameter has exactly its gradient";
+  let description = [{
+    `@gradients` takes what `@forward` takes, returns what it returns, then one
+    gradient per floating-point parameter, of the parameter's type. Which
+    parameters the loss depends on is derived again from `@forward`: the others'
+    gradients must be zero. No `nxdt.aten_vjp` belongs to an operator that ran
+    with gradients disabled.
+
+    Input:
+    ```mlir
+    func.func @gradients(%w: tensor<4xf32> {nxdt.buffer = @w}) -> tensor<f32> {...}
+    ```
+    Output:
+    ```
+    error: parameter @w has no gradient
+    ```
+  }];
+}
+
 def BuildStep : Pass<"build-step", "::mlir::ModuleOp"> {
   let summary = "Build the programs of a training step around @gradients";
   let description = [{
@@ -228,6 +270,31 @@ def StoreInPlace : Pass<"store-in-place", "::mlir::ModuleOp"> {
     ```
   }];
   let dependentDialects = ["::nxdt::NxdtDialect"];
+}
+
+def VerifyPlanReady : Pass<"verify-plan-ready", "::mlir::ModuleOp"> {
+  let summary = "Check what emit relies on";
+  let description = [{
+    Programs consist of `nxdt.aten`, `nxdt.aten_vjp` and `return` of nothing.
+    Each argument is a declared buffer of its own. Only these are mutated, and
+    no input. Values are memory now: one that may share a buffer's memory is
+    not read after the buffer was written, and a buffer not after it was
+    overwritten as a whole.
+
+    Input:
+    ```mlir
+    func.func @p(%a: tensor<4xf32> {nxdt.buffer = @a}, %b: tensor<2x2xf32> {nxdt.buffer = @b}) {
+      %0 = nxdt.aten "aten::view"(%a, array<i64: 2, 2>) : (tensor<4xf32>) -> tensor<2x2xf32>
+      %1 = nxdt.aten "aten::zero_"(%a) {mutates = array<i32: 0>} : (tensor<4xf32>) -> tensor<4xf32>
+      %2 = nxdt.aten "aten::copy_"(%b, %0, false) {mutates = array<i32: 0>} : (tensor<2x2xf32>, tensor<2x2xf32>) -> tensor<2x2xf32>
+      return
+    }
+    ```
+    Output:
+    ```
+    error: reads operand 1 after its buffer @a was overwritten in place
+    ```
+  }];
 }
 
 #endif // NXDT_PASSES
