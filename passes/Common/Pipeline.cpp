@@ -29,6 +29,7 @@ std::vector<Phase> nxdt::trainingPhases(const PipelineOptions &options) {
   // that never change.
   phase("functionalized", [](OpPassManager &pm) {
     pm.addPass(createFunctionalize());
+    pm.addPass(createVerifyCapture());
     cleanUp(pm);
   });
   // The loss belongs to nxdt, not to the model; it comes before fusion so that
@@ -43,6 +44,7 @@ std::vector<Phase> nxdt::trainingPhases(const PipelineOptions &options) {
   });
   phase("autodiff", [](OpPassManager &pm) {
     pm.addPass(createAutodiff());
+    pm.addPass(createVerifyGradients());
     cleanUp(pm);
   });
   phase("step", [](OpPassManager &pm) {
@@ -57,6 +59,7 @@ std::vector<Phase> nxdt::trainingPhases(const PipelineOptions &options) {
     pm.addPass(createLowerToAten(lower));
     cleanUp(pm);
     pm.addPass(createStoreInPlace());
+    pm.addPass(createVerifyPlanReady());
   });
   return phases;
 }

@@ -31,6 +31,13 @@ static std::string bytes(int64_t count) {
   return formatv(unit ? "{0:f2} {1}" : "{0:f0} {1}", value, units[unit]).str();
 }
 
+/// The shortest usual form: 3e-04 is 0.0003.
+static std::string number(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%g", value);
+  return text;
+}
+
 static std::string modelLine(const RunConfig &run) {
   if (!run.model.plugin.empty())
     return "plug-in " + run.model.plugin;
