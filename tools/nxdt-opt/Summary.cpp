@@ -108,8 +108,9 @@ std::string nxdt::summarize(const RunConfig &run, const plan::Plan &plan,
           .str());
   row("optimizer",
       optimizerName(run.model.optim.kind) +
-          formatv(", lr {0}, weight decay {1}, {2} steps", run.model.optim.lr,
-                  run.model.optim.weightDecay, run.trainer.maxSteps)
+          formatv(", lr {0}, weight decay {1}, {2} steps",
+                  number(run.model.optim.lr),
+                  number(run.model.optim.weightDecay), run.trainer.maxSteps)
               .str());
   row("program", std::to_string(instructions) +
                      " operators per micro-batch, on " + plan.device);
