@@ -1,0 +1,87 @@
+//===- PlanBuilder.h - plans by hand -*- C++ -*-===//
+//
+// Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef NXDT_TEST_UNIT_EXECUTOR_PLANBUILDER_H
+#define NXDT_TEST_UNIT_EXECUTOR_PLANBUILDER_H
+
+#include "nxdt/Plan/Plan.h"
+#include "nxdt/Plan/PlanVerify.h"
+
+#include <map>
+
+namespace nxdt::plan {
+
+/// Builds one plan; temporaries are values, buffers are used by name.
+class PlanBuilder {
+public:
+  /// A buffer of no special meaning.
+  void buffer(const std::string &name, DType dtype, std::vector<int64_t> shape,
+              Role role = Role::Scalar) {
+    Buffer out;
+    out.name = name;
+    out.role = role;
+    out.dtype = dtype;
+    out.shape = std::move(shape);
+    indices[name] = int32_t(plan.buffers.size());
+    plan.buffers.push_back(out);
+  }
+  void program(const std::string &name) {
+    plan.programs.push_back({name, {}, {}});
+  }
+
+  /// The value of a buffer in the current program.
+  ValueRef use(const std::string &name) {
+    const Buffer &buffer = plan.buffers[indices.at(name)];
+    return value(buffer.dtype, buffer.shape, indices.at(name));
+  }
+  ValueRef temporary(DType dtype, std::vector<int64_t> shape) {
+    return value(dtype, std::move(shape), -1);
+  }
+  Instruction &call(const std::string &op, std::vector<Arg> args,
+                    std::vector<ValueRef> outs = {}) {
+    Instruction out;
+    out.op = op;
+    out.args = std::move(args);
+    for (ValueRef ref : outs)
+      out.outs.push_back(ref.index);
+    out.module = "test." + std::to_string(current().instructions.size());
+    current().instructions.push_back(out);
+    return current().instructions.back();
+  }
+  /// `outs`: a gradient per tensor argument, index -1 = none.
+  Instruction &vjp(const std::string &op, std::vector<Arg> args,
+                   std::vector<ValueRef> outs, std::vector<int32_t> gradOuts) {
+    Instruction &out = call(op, std::move(args), std::move(outs));
+    out.kind = OpKind::AtenVjp;
+    out.gradOuts = std::move(gradOuts);
+    return out;
+  }
+
+  /// The plan, with `frees` and `memory` filled in.
+  Plan take() {
+    for (Program &program : plan.programs) {
+      auto uses = lastUses(program);
+      for (size_t i = 0; i < uses.size(); ++i)
+        program.instructions[i].frees = uses[i];
+    }
+    plan.memory = bufferBytes(plan);
+    return plan;
+  }
+
+  Plan plan;
+
+private:
+  Program &current() { return plan.programs.back(); }
+  ValueRef value(DType dtype, std::vector<int64_t> shape, int32_t buffer) {
+    current().values.push_back({dtype, std::move(shape), buffer});
+    return {int32_t(current().values.size()) - 1};
+  }
+  std::map<std::string, int32_t> indices;
+};
+
+} // namespace nxdt::plan
+
+#endif // NXDT_TEST_UNIT_EXECUTOR_PLANBUILDER_H
