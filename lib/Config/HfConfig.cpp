@@ -263,7 +263,11 @@ void readHfConfig(Context &context) {
   try {
     json = parseJson(readTextFile(file, kMaxJsonBytes), file);
   } catch (const UserError &error) {
-    context.error(key, error.what());
+    bool absent = !fs::exists(file, ec);
+    context.error(key, std::string(error.what()) +
+                           (absent ? "; name another one with "
+                                     "model.model_config=PATH"
+                                   : ""));
     return;
   }
   size_t before = context.errors.size();

@@ -127,11 +127,11 @@ Verdict judgeAnyhow(const KeySpec &spec, const Node &value,
   case Status::Later:
   case Status::Refused:
     if (*spec.now && isAmong(spec.now, value))
-      return {Status::Equivalent, "it is switched off"};
+      return {Status::Equivalent, "at this value it changes nothing"};
     return {spec.status, spec.why + legalNow(spec)};
   case Status::Ignored:
     if (value.isNull() || (*spec.now && isAmong(spec.now, value)))
-      return {Status::Equivalent, "it is switched off"};
+      return {Status::Equivalent, "at this value it changes nothing"};
     break;
   case Status::Equivalent:
     break;

@@ -122,8 +122,8 @@ private:
   std::set<const Node *> open;
   size_t nodes = 0;
 
-  /// Two things that yaml-cpp lets pass: a quoted text that ends with the file,
-  /// and a line of a map without a ':'.
+  /// What yaml-cpp lets pass: a quoted text that ends with the file, and a line
+  /// of a map without a ':'.
   void checkScalar(const YAML::Mark &mark, size_t plainBytes) const {
     const char *blank = " \t\r\n";
     size_t i = static_cast<size_t>(mark.pos);
@@ -138,8 +138,22 @@ private:
       i = endOfQuotes(mark, i);
     else
       return; // a block of text
-    if (expectsKey() && !stack.back().flow)
+    if (stack.empty() || stack.back().flow || !stack.back().node->isMap())
+      return;
+    if (expectsKey())
       checkColon(mark, i);
+    else
+      checkIndent(mark);
+  }
+
+  /// A text on a line of its own belongs to the key above it only if it stands
+  /// further to the right.
+  void checkIndent(const YAML::Mark &mark) const {
+    const Frame &frame = stack.back();
+    bool sameLine = mark.line + 1 == frame.key->location.line;
+    if (!sameLine && mark.column + 1 <= frame.node->location.column)
+      fail(mark, "a ':' is missing here, or this line must be indented deeper "
+                 "than the key above it");
   }
 
   size_t endOfQuotes(const YAML::Mark &mark, size_t i) const {
@@ -348,8 +362,8 @@ size_t findBadByte(const std::string &text) {
     }
     constexpr uint32_t least[] = {0, 0x80, 0x800, 0x10000};
     bool bad = code < least[more] || code > 0x10ffff ||
-               (code >= 0xd800 && code <= 0xdfff) ||
-               (code < 0xa0 && code != 0x85) || code == 0xfffe ||
+               (code >= 0xd800 && code <= 0xdfff) || code < 0xa0 ||
+               code == 0x2028 || code == 0x2029 || code == 0xfffe ||
                code == 0xffff || (code == 0xfeff && i != 0);
     if (bad)
       return i;
@@ -382,10 +396,11 @@ void checkText(const std::string &text, const std::string &name) {
   unsigned char c = text[bad];
   char hex[8];
   std::snprintf(hex, sizeof hex, "0x%02x", c);
-  throw UserError(name + ":" + std::to_string(line) + ":" +
-                  std::to_string(bad - begin + 1) + ": byte " + hex +
-                  (c < 0x80 ? " is a control character; a configuration is text"
-                            : " is not UTF-8 text"));
+  throw UserError(
+      name + ":" + std::to_string(line) + ":" +
+      std::to_string(bad - begin + 1) + ": byte " + hex +
+      (c < 0x80 ? " is a control character; a configuration is text"
+                : " does not begin a character of printable UTF-8 text"));
 }
 
 } // namespace
@@ -423,10 +438,13 @@ NodePtr readYamlText(const std::string &original, const std::string &name) {
     parser.HandleNextDocument(builder);
     NodePtr first = builder.root;
     builder.root = nullptr;
-    if (parser.HandleNextDocument(builder) && builder.root &&
-        !(builder.root->isNull()))
-      throw UserError(builder.root->location.str() +
-                      ": a second document in the file; one is allowed");
+    // Whatever follows the first document would be dropped in silence.
+    if (parser.HandleNextDocument(builder)) {
+      bool empty = !builder.root || builder.root->isNull();
+      throw UserError((empty ? name : builder.root->location.str()) +
+                      ": something follows the first document of the file: a "
+                      "second one, or a stray character");
+    }
     builder.root = first;
   } catch (const YAML::Exception &error) {
     std::string where = name;

@@ -35,6 +35,9 @@ TEST(HostileYaml, SyntaxNamesThePlace) {
             "value");
   EXPECT_EQ(parseError("a: 1\ntrainer\n"),
             "f.yaml:2:1: ':' is missing after this key");
+  EXPECT_EQ(parseError("a:\n  b:\n  max # 1\n  c: 2\n").substr(0, 34),
+            "f.yaml:3:3: a ':' is missing here,");
+  EXPECT_EQ(parseError("a:\n  b:\n    max 1\n  c: 2\n"), "");
   EXPECT_EQ(parseError("- 1\n- 2\n"),
             "f.yaml:1:1: the top level must be a map of sections, not a list");
   EXPECT_EQ(parseError("a: 1\nb: 2\na: 3\n"),
@@ -44,21 +47,30 @@ TEST(HostileYaml, SyntaxNamesThePlace) {
             "f.yaml:1:4: the tag '!python/object' is not supported");
   EXPECT_EQ(parseError("[1, 2]: x\n").substr(0, 7), "f.yaml:");
   EXPECT_EQ(parseError("a: 1\n---\nb: 2\n"),
-            "f.yaml:3:1: a second document in the file; one is allowed");
+            "f.yaml:3:1: something follows the first document of the file: a "
+            "second one, or a stray character");
+  EXPECT_NE(parseError("{a: 1},\n"), "");
+  EXPECT_NE(parseError(", a\n"), "");
+  EXPECT_NE(parseError("a: 1\n---\n"), "");
+  EXPECT_EQ(parseError("---\na: 1\n...\n"), "");
+  // A line break to YAML 1.1, and invisible.
+  EXPECT_NE(parseError("a: 1\xe2\x80\xa8q: 2\n"), "");
   EXPECT_EQ(parseError("%FOO\na: 1\n"),
             "f.yaml:1:1: a line cannot begin with '%'");
 }
 
 TEST(HostileYaml, BytesThatAreNoText) {
   EXPECT_EQ(parseError("a: 1\nb: \xff\n"),
-            "f.yaml:2:4: byte 0xff is not UTF-8 text");
-  EXPECT_EQ(parseError("a: \xe2\x82"),
-            "f.yaml:1:4: byte 0xe2 is not UTF-8 text");
+            "f.yaml:2:4: byte 0xff does not begin a character of printable "
+            "UTF-8 text");
+  EXPECT_EQ(parseError("a: \xe2\x82"), "f.yaml:1:4: byte 0xe2 does not begin a "
+                                       "character of printable UTF-8 text");
   EXPECT_EQ(parseError(std::string("a: x\0y\n", 7)),
             "f.yaml:1:5: byte 0x00 is a control character; a configuration is "
             "text");
   EXPECT_EQ(parseError("\xed\xa0\x80: 1\n"),
-            "f.yaml:1:1: byte 0xed is not UTF-8 text");
+            "f.yaml:1:1: byte 0xed does not begin a character of printable "
+            "UTF-8 text");
   EXPECT_EQ(parseError("\xef\xbb\xbf"
                        "a: \xc3\xa9\n"),
             "");

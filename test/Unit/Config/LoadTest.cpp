@@ -129,7 +129,7 @@ TEST_F(SmallRun, WrongTypesAndValuesNameThePlace) {
       "autocast | manual");
   config(smallYaml());
   EXPECT_EQ(error({"~trainer.max_steps"}),
-            "run.yaml:3:1: trainer.max_steps: is needed, at least 1: the "
+            "run.yaml:4:3: trainer.max_steps: is needed, at least 1: the "
             "optimizer steps of the whole run (they are the length of the "
             "schedule, too)");
 }

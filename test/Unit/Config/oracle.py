@@ -340,6 +340,8 @@ DIFFERENCES = [
     ("a: [1]\nb: ${sum:${a},${a}}\n", [], False, True, "Python joins lists; nxdt adds numbers and text only"),
     ("a: ${:1}\n", ["a=1"], False, True, "OmegaConf checks only the syntax of some values that an override replaces"),
     ("a: [null]\n", ["~a=[x${b}y]"], False, True, "OmegaConf takes an interpolation inside of a list for equal to null"),
+    ("a: 1\t# x\n", [], True, False, "tabs between words of a line (YAML 1.2 allows them)"),
+    ("a: 1\u2028b: 2\n", [], False, True, "line breaks of YAML 1.1 that editors do not show"),
     ("a: {b: !!str, c: 1}\n", [], True, False, "a tag directly before a comma"),
     ("a: 1\nb: {a: 2}\n", ["b=null", "b.a=1"], False, False, "a section that became null"),
     ("a: ${multiply:9223372036854775807,2}\n", [], False, True, "products beyond 64 bits"),
