@@ -17,11 +17,26 @@
 #include "c10/util/Exception.h"
 
 #include <cstdio>
+#include <cstdlib>
+#include <unistd.h>
 
 using namespace nxdt;
 
-static int runNxdt(const std::vector<std::string> &arguments) {
-  run::Options options = run::parseOptions(arguments);
+/// The OpenMP library spins for milliseconds at the end of each parallel region
+/// unless told not to, and then a machine shared with anything else is a
+/// hundred times slower (each barrier waits for a thread that is not on a
+/// core). It reads its variables before main: set them and start again, once.
+/// What the user has set counts.
+static void sleepAtBarriers(char **argv) {
+  if (std::getenv("OMP_WAIT_POLICY") || std::getenv("GOMP_SPINCOUNT"))
+    return;
+  setenv("GOMP_SPINCOUNT", "2000", 1); // microseconds, then sleep
+  execv("/proc/self/exe", argv);
+  // Not possible (no /proc): run as we are.
+}
+
+static int runNxdt(int argc, char **argv) {
+  run::Options options = run::parseOptions({argv + 1, argv + argc});
   if (options.action == run::Options::Action::Help) {
     std::fputs(run::usage(), stdout);
     return 0;
@@ -30,6 +45,7 @@ static int runNxdt(const std::vector<std::string> &arguments) {
     std::fputs(helpConfig(options.configSection).c_str(), stdout);
     return 0;
   }
+  sleepAtBarriers(argv);
   if (options.config.empty()) {
     runtime::PlanFolder folder =
         runtime::openPlanFolder(options.planFolder, options.overrides);
@@ -50,7 +66,7 @@ int main(int argc, char **argv) {
     return 1;
   };
   try {
-    return runNxdt({argv + 1, argv + argc});
+    return runNxdt(argc, argv);
   } catch (const run::CompileFailed &) {
     return 1;
   } catch (const UserError &e) {
