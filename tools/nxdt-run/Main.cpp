@@ -30,7 +30,7 @@ using namespace nxdt;
 static void sleepAtBarriers(char **argv) {
   if (std::getenv("OMP_WAIT_POLICY") || std::getenv("GOMP_SPINCOUNT"))
     return;
-  setenv("GOMP_SPINCOUNT", "2000", 1); // microseconds, then sleep
+  setenv("OMP_WAIT_POLICY", "passive", 1);
   execv("/proc/self/exe", argv);
   // Not possible (no /proc): run as we are.
 }
