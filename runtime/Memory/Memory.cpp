@@ -8,6 +8,8 @@
 
 #include "c10/core/Allocator.h"
 #include "c10/core/CachingDeviceAllocator.h"
+#include "c10/core/alignment.h"
+#include "c10/core/impl/alloc_cpu.h"
 
 #include <atomic>
 
@@ -25,39 +27,38 @@ void count(int64_t bytes) {
     ;
 }
 
-/// What a counted DataPtr owns: the real one, and how much to subtract.
-struct Counted {
-  c10::DataPtr inner;
-  int64_t bytes;
-};
+/// Bytes in front of every allocation, where its size is kept. As large as
+/// libtorch's alignment, so that what follows stays aligned.
+constexpr size_t kHeaderBytes = c10::gAlignment;
+static_assert(kHeaderBytes >= sizeof(int64_t));
 
-void release(void *context) {
-  auto *counted = static_cast<Counted *>(context);
-  liveBytes.fetch_sub(counted->bytes, std::memory_order_relaxed);
-  delete counted;
+/// Frees what `CountingAllocator` gave: `data` is the pointer and, as
+/// libtorch's raw allocations want, the context at once.
+void release(void *data) {
+  if (!data)
+    return;
+  auto *base = static_cast<char *>(data) - kHeaderBytes;
+  liveBytes.fetch_sub(*reinterpret_cast<int64_t *>(base),
+                      std::memory_order_relaxed);
+  c10::free_cpu(base);
 }
 
 class CountingAllocator final : public c10::Allocator {
 public:
-  explicit CountingAllocator(c10::Allocator *inner) : inner(inner) {}
-
   c10::DataPtr allocate(size_t bytes) override {
-    auto *counted = new Counted{{}, int64_t(bytes)};
-    try {
-      counted->inner = inner->allocate(bytes);
-    } catch (...) {
-      delete counted;
-      throw;
-    }
-    count(counted->bytes);
-    return {counted->inner.get(), counted, &release, counted->inner.device()};
+    c10::Device cpu(c10::DeviceType::CPU);
+    if (bytes == 0)
+      return {nullptr, nullptr, &release, cpu};
+    auto *base = static_cast<char *>(c10::alloc_cpu(bytes + kHeaderBytes));
+    *reinterpret_cast<int64_t *>(base) = int64_t(bytes);
+    count(int64_t(bytes));
+    void *data = base + kHeaderBytes;
+    return {data, data, &release, cpu};
   }
+  c10::DeleterFnPtr raw_deleter() const override { return &release; }
   void copy_data(void *dest, const void *src, size_t bytes) const override {
     default_copy_data(dest, src, bytes);
   }
-
-private:
-  c10::Allocator *inner;
 };
 
 c10::CachingDeviceAllocator::DeviceStats deviceStats(c10::Device device) {
@@ -70,7 +71,7 @@ constexpr auto kAggregate = size_t(c10::CachingAllocator::StatType::AGGREGATE);
 } // namespace
 
 void installCountingAllocator() {
-  static CountingAllocator allocator(c10::GetAllocator(c10::DeviceType::CPU));
+  static CountingAllocator allocator;
   // libtorch's own has priority 0.
   c10::SetAllocator(c10::DeviceType::CPU, &allocator, /*priority=*/100);
 }
