@@ -1,0 +1,63 @@
+//===- Loopback.h - all ranks of a mesh in one process -*- C++ -*-===//
+//
+// Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef NXDT_RUNTIME_COMM_LOOPBACK_H
+#define NXDT_RUNTIME_COMM_LOOPBACK_H
+
+#include "runtime/Comm/HostGroup.h"
+#include "runtime/Comm/Mesh.h"
+
+#include <functional>
+#include <memory>
+#include <thread>
+
+namespace nxdt::comm {
+
+/// What one rank's program sees, in one process or many.
+class RankView {
+public:
+  virtual ~RankView() = default;
+  virtual int64_t rank() const = 0;
+  virtual int64_t size() const = 0;
+  virtual const Mesh &mesh() const = 0;
+  virtual RankStatus &status() = 0;
+  /// A group given at the creation. Throws UserError for any other.
+  virtual Group &group(const std::string &spec) = 0;
+};
+
+/// Every rank of the mesh with the groups of `specs` ("tp", "dp,tp",
+/// "tp:(2)4", ...), over memory instead of a network: the same checks, the
+/// same order of sums, the same messages as between processes.
+class LoopbackWorld {
+public:
+  LoopbackWorld(Mesh mesh, const std::vector<std::string> &specs,
+                const CommOptions &options = {});
+  ~LoopbackWorld();
+  LoopbackWorld(const LoopbackWorld &) = delete;
+  LoopbackWorld &operator=(const LoopbackWorld &) = delete;
+
+  int64_t size() const;
+  RankView &rank(int64_t rank);
+
+  /// Runs `program` once for each rank, each in a thread of its own, and
+  /// returns when all have ended. An exception in one ends the waits of the
+  /// others; the first is rethrown. Ranks that wait for each other without any
+  /// hope (all of them, for `kStuckSeconds`) throw CommError.
+  void run(const std::function<void(RankView &)> &program);
+
+  static constexpr double kStuckSeconds = 2.0;
+
+private:
+  class Rank;
+  void watch(const std::function<bool()> &ended);
+
+  Mesh worldMesh;
+  std::vector<std::unique_ptr<Rank>> ranks;
+};
+
+} // namespace nxdt::comm
+
+#endif // NXDT_RUNTIME_COMM_LOOPBACK_H
