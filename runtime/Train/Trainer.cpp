@@ -37,6 +37,11 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+/// "nan" and "inf" whatever the sign bit of a NaN is.
+std::string shown(double value) {
+  return std::isnan(value) ? "nan" : std::to_string(value);
+}
+
 double secondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
@@ -194,10 +199,13 @@ void Trainer::loadWeights() {
     executor.run("init");
   if (resume())
     return;
-  if (!config.expManager.resumeFromCheckpoint.empty())
+  if (!config.expManager.resumeFromCheckpoint.empty()) {
     startFrom(config.expManager.resumeFromCheckpoint);
-  else
+  } else {
     state.initialize(config.seed);
+    progress.message("starts from weights drawn with seed = " +
+                     std::to_string(config.seed));
+  }
 }
 
 void Trainer::tellData() {
@@ -248,12 +256,11 @@ void Trainer::checkStep(double loss, double gradNorm, int64_t tokens) const {
     throw UserError(where + "the global batch (" + samples +
                     ") has no targets: all labels are masked" + kept);
   if (!std::isfinite(loss))
-    throw UserError(where + "the loss is " + std::to_string(loss) + " (" +
-                    samples + ")" + kept);
+    throw UserError(where + "the loss is " + shown(loss) + " (" + samples +
+                    ")" + kept);
   if (!std::isfinite(gradNorm))
-    throw UserError(where + "the gradient norm is " + std::to_string(gradNorm) +
-                    " (loss " + std::to_string(loss) + ", " + samples + ")" +
-                    kept);
+    throw UserError(where + "the gradient norm is " + shown(gradNorm) +
+                    " (loss " + shown(loss) + ", " + samples + ")" + kept);
 }
 
 void Trainer::trainStep() {
