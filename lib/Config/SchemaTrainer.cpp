@@ -21,8 +21,8 @@ constexpr const char *kNoOtherLogger =
 constexpr const char *kNemoCallback =
     "upstream accepts this NeMo callback and does nothing for it";
 constexpr const char *kOneFile =
-    "every rank writes one .pt file per checkpoint and both of upstream's "
-    "layouts are read";
+    "how tensors are cut into files changes no result: every rank writes one "
+    ".pt file for its weights and one for its optimizer state";
 constexpr const char *kNoNemo = ".nemo archives are not written; nxdt-ckpt "
                                 "to-hf makes a Hugging Face folder";
 
