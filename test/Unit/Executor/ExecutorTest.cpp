@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "runtime/Executor/Executor.h"
 #include "PlanBuilder.h"
+#include "nxdt/Plan/PlanJson.h"
 
 #include "ATen/TensorOperators.h"
 #include "ATen/core/Tensor.h"
@@ -20,7 +21,9 @@
 #include "ATen/ops/randn.h"
 #include "ATen/ops/tensor.h"
 
+#include <fstream>
 #include <gtest/gtest.h>
+#include <iterator>
 
 namespace nxdt::runtime {
 namespace {
@@ -183,6 +186,21 @@ TEST(Executor, VjpIsAutograd) {
   // Nothing of autograd is left behind.
   EXPECT_FALSE(executor.buffer("gx").requires_grad());
   EXPECT_FALSE(executor.buffer("x").requires_grad());
+}
+
+/// docs/Plan.md shows a plan: it is what toJson writes, and it runs.
+TEST(Executor, TheDocumentedExampleRuns) {
+  std::ifstream file(NXDT_PLAN_DOC);
+  ASSERT_TRUE(file) << NXDT_PLAN_DOC;
+  std::string text((std::istreambuf_iterator<char>(file)), {});
+  size_t begin = text.find("```json\n") + 8;
+  text = text.substr(begin, text.find("```", begin) - begin);
+  Plan plan = fromJson(text, "docs/Plan.md");
+  EXPECT_EQ(toJson(plan), text);
+  Executor executor(plan);
+  executor.buffer("x").fill_(0.5);
+  executor.run("example");
+  EXPECT_TRUE(at::equal(executor.buffer("sum"), at::full({4}, 1.0f).exp_()));
 }
 
 } // namespace
