@@ -1,5 +1,4 @@
-//===- Checkpoint.cpp - one checkpoint, saved and loaded ---------*- C++
-//-*-===//
+//===- Checkpoint.cpp - one checkpoint, saved and loaded ------------------===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- CheckpointManager.cpp - which checkpoints are made and kept -*- C++
-//-*-===//
+//===- CheckpointManager.cpp - which checkpoints are kept -----------------===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

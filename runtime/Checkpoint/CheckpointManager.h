@@ -1,5 +1,4 @@
-//===- CheckpointManager.h - which checkpoints are made and kept -*- C++
-//-*-===//
+//===- CheckpointManager.h - which checkpoints are kept ---------*- C++ -*-===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- Crc.cpp - checksums ---------------------------------------*- C++
-//-*-===//
+//===- Crc.cpp - checksums ------------------------------------------------===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

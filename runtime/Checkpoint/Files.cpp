@@ -1,5 +1,4 @@
-//===- Files.cpp - files that are whole or not there -------------*- C++
-//-*-===//
+//===- Files.cpp - files that are whole or not there ----------------------===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- Files.h - files that are whole or not there ---------------*- C++
-//-*-===//
+//===- Files.h - files that are whole or not there --------------*- C++ -*-===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

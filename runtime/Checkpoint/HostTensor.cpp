@@ -1,5 +1,4 @@
-//===- HostTensor.cpp - tensors in host memory -------------------*- C++
-//-*-===//
+//===- HostTensor.cpp - tensors in host memory ----------------------------===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

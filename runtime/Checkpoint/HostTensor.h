@@ -1,5 +1,4 @@
-//===- HostTensor.h - tensors in host memory, without libtorch ---*- C++
-//-*-===//
+//===- HostTensor.h - tensors in host memory, without libtorch --*- C++ -*-===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- HuggingFace.h - Hugging Face model folders ----------------*- C++
-//-*-===//
+//===- HuggingFace.h - Hugging Face model folders ---------------*- C++ -*-===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

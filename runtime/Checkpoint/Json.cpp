@@ -1,5 +1,4 @@
-//===- Json.cpp - JSON that is not trusted -----------------------*- C++
-//-*-===//
+//===- Json.cpp - JSON that is not trusted --------------------------------===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- Json.h - JSON that is not trusted -------------------------*- C++
-//-*-===//
+//===- Json.h - JSON that is not trusted ------------------------*- C++ -*-===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

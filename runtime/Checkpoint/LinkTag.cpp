@@ -1,5 +1,4 @@
-//===- LinkTag.cpp - a second name for a checkpoint --------------*- C++
-//-*-===//
+//===- LinkTag.cpp - a second name for a checkpoint -----------------------===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

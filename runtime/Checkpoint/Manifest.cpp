@@ -1,5 +1,4 @@
-//===- Manifest.cpp - a checkpoint's manifest.json ---------------*- C++
-//-*-===//
+//===- Manifest.cpp - a checkpoint's manifest.json ------------------------===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- Manifest.h - a checkpoint's manifest.json -----------------*- C++
-//-*-===//
+//===- Manifest.h - a checkpoint's manifest.json ----------------*- C++ -*-===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

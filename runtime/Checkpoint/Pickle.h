@@ -1,5 +1,4 @@
-//===- Pickle.h - the pickles inside torch.save files ------------*- C++
-//-*-===//
+//===- Pickle.h - the pickles inside torch.save files -----------*- C++ -*-===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -33,6 +32,13 @@ using StorageLoader = std::function<StorageBytes(const std::string &key)>;
 /// that starts with `path`.
 PtValue readPickle(std::string_view bytes, const StorageLoader &loader,
                    const std::string &path);
+
+/// A view of a storage (strides in elements), which must lie inside it; what is
+/// not contiguous is gathered. UserErrors start with `path`.
+HostTensor tensorOverStorage(plan::DType dtype, const StorageBytes &storage,
+                             int64_t offset, std::vector<int64_t> shape,
+                             const std::vector<int64_t> &strides,
+                             const std::string &path);
 
 } // namespace nxdt::runtime
 

@@ -1,5 +1,4 @@
-//===- PickleReader.cpp - pickle to plain containers, running nothing -*- C++
-//-*-===//
+//===- PickleReader.cpp - pickle to plain containers, running nothing -----===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -24,6 +23,7 @@ using plan::DType;
 /// Deeper nesting is no checkpoint of anybody, and would exhaust the stack.
 constexpr int kMaxDepth = 100;
 constexpr size_t kMaxDims = 32;
+constexpr size_t kMaxRecalledBytes = size_t{64} << 20;
 
 /// A name that a pickle wants imported. Nothing is.
 struct Global {
@@ -41,7 +41,6 @@ using Tuple = std::vector<Item>;
 struct Item {
   std::variant<PtValue, Global, StorageRef, Mark, Tuple> value;
   int depth = 0; ///< of nested containers
-  /// The container is memoized: only then could it be shared.
   template <typename T> T *get() { return std::get_if<T>(&value); }
 };
 
@@ -142,6 +141,7 @@ private:
   const std::string &path;
   std::vector<Item> stack;
   std::unordered_map<uint32_t, Item> memo;
+  size_t recalledBytes = 0;
 };
 
 std::vector<Item> Interpreter::popToMark() {
@@ -239,6 +239,12 @@ void Interpreter::recall(uint32_t index) {
   if (it->second.get<Mark>())
     refuse("holds a container twice, or one that contains itself; such files "
            "cannot be read");
+  // Two bytes recall a text of any length; a file must not grow without bound.
+  if (const auto *value = it->second.get<PtValue>())
+    if (const auto *text = value->get<std::string>())
+      recalledBytes += text->size();
+  if (recalledBytes > kMaxRecalledBytes)
+    refuse("repeats more than 64 MiB of text");
   stack.push_back(it->second);
 }
 
@@ -257,8 +263,7 @@ std::vector<int64_t> Interpreter::ints(Item &item, const char *what) {
   return values;
 }
 
-/// Arguments of _rebuild_tensor_v2. The view must lie inside its storage; what
-/// is not contiguous is gathered.
+/// From the arguments of _rebuild_tensor_v2.
 HostTensor Interpreter::tensor(Tuple &args) {
   if (args.size() < 4 || !args[0].get<StorageRef>())
     fail("a tensor without its storage");
@@ -272,51 +277,8 @@ HostTensor Interpreter::tensor(Tuple &args) {
   if (shape.size() != strides.size())
     fail("a tensor's shape and stride have different lengths");
 
-  int64_t itemBytes = plan::byteSize(storage.dtype);
-  auto available = static_cast<int64_t>(storage.bytes.size) / itemBytes;
-  int64_t last = *offset; // index of the last element
-  int64_t count = 1;
-  bool contiguous = true;
-  for (size_t i = shape.size(); i-- > 0;) {
-    if (shape[i] > 1 && strides[i] != count)
-      contiguous = false;
-    int64_t span = 0;
-    if (shape[i] > 0 &&
-        (__builtin_mul_overflow(shape[i] - 1, strides[i], &span) ||
-         __builtin_add_overflow(last, span, &last)))
-      fail("a tensor's size overflows");
-    if (__builtin_mul_overflow(count, shape[i], &count))
-      fail("a tensor's size overflows");
-  }
-  if (count > 0 && last >= available)
-    fail("a tensor of shape " + shapeText(shape) +
-         " reaches behind its storage of " + std::to_string(available) +
-         " elements");
-  if (count == 0)
-    return makeHostTensor(storage.dtype, std::move(shape), nullptr);
-  const std::byte *start = storage.bytes.data.get() + *offset * itemBytes;
-  bool aligned = reinterpret_cast<uintptr_t>(start) % itemBytes == 0;
-  if (contiguous && aligned)
-    return {storage.dtype, std::move(shape),
-            std::shared_ptr<const std::byte>(storage.bytes.data, start)};
-
-  // A broadcast view (stride 0) could ask for more than the file ever held.
-  if (count > available)
-    refuse("holds an expanded tensor of shape " + shapeText(shape) +
-           " over a storage of " + std::to_string(available) + " elements");
-  HostTensor copy = makeHostTensor(storage.dtype, shape, nullptr);
-  auto *out = const_cast<std::byte *>(copy.data.get());
-  std::vector<int64_t> index(shape.size(), 0);
-  for (int64_t i = 0; i < count; ++i) {
-    int64_t element = 0;
-    for (size_t d = 0; d < shape.size(); ++d)
-      element += index[d] * strides[d];
-    std::memcpy(out + i * itemBytes, start + element * itemBytes,
-                static_cast<size_t>(itemBytes));
-    for (size_t d = shape.size(); d-- > 0 && ++index[d] == shape[d];)
-      index[d] = 0;
-  }
-  return copy;
+  return tensorOverStorage(storage.dtype, storage.bytes, *offset,
+                           std::move(shape), strides, path);
 }
 
 /// Calls of the known constructors.
@@ -419,9 +381,6 @@ bool Interpreter::number(unsigned char op) {
   case 'X':
     push(std::string(take(little<uint32_t>())));
     return true;
-  case 0x8c:
-    push(std::string(take(little<uint8_t>())));
-    return true;
   default:
     return false;
   }
@@ -485,9 +444,6 @@ bool Interpreter::objects(unsigned char op) {
   case 'r':
     memoize(little<uint32_t>());
     return true;
-  case 0x94:
-    memoize(static_cast<uint32_t>(memo.size()));
-    return true;
   case 'h':
     recall(little<uint8_t>());
     return true;
@@ -506,11 +462,8 @@ bool Interpreter::objects(unsigned char op) {
     persistentId();
     return true;
   case 0x80:
-    if (little<uint8_t>() > 5)
-      fail("its protocol is unknown");
-    return true;
-  case 0x95: // FRAME
-    take(8);
+    if (little<uint8_t>() > 3)
+      refuse("is pickled by a protocol that torch.save does not use (above 3)");
     return true;
   default:
     return false;

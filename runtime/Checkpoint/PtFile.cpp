@@ -1,5 +1,4 @@
-//===- PtFile.cpp - torch.save files of plain containers ---------*- C++
-//-*-===//
+//===- PtFile.cpp - torch.save files of plain containers ------------------===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

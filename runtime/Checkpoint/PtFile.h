@@ -1,5 +1,4 @@
-//===- PtFile.h - torch.save files of plain containers -----------*- C++
-//-*-===//
+//===- PtFile.h - torch.save files of plain containers ----------*- C++ -*-===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- PtJson.cpp - JSON as plain containers ---------------------*- C++
-//-*-===//
+//===- PtJson.cpp - JSON as plain containers ------------------------------===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- PtJson.h - JSON as plain containers -----------------------*- C++
-//-*-===//
+//===- PtJson.h - JSON as plain containers ----------------------*- C++ -*-===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- SafetensorsReader.cpp - safetensors files, read -----------*- C++
-//-*-===//
+//===- SafetensorsReader.cpp - safetensors files, read --------------------===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

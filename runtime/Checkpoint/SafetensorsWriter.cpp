@@ -1,5 +1,4 @@
-//===- SafetensorsWriter.cpp - safetensors files, written --------*- C++
-//-*-===//
+//===- SafetensorsWriter.cpp - safetensors files, written -----------------===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

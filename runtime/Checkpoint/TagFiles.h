@@ -1,5 +1,4 @@
-//===- TagFiles.h - names and life of a tag folder ---------------*- C++
-//-*-===//
+//===- TagFiles.h - names and life of a tag folder --------------*- C++ -*-===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

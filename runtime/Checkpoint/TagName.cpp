@@ -1,5 +1,4 @@
-//===- TagName.cpp - names of checkpoints ------------------------*- C++
-//-*-===//
+//===- TagName.cpp - names of checkpoints ---------------------------------===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- Tags.cpp - the tags of a checkpoints folder ---------------*- C++
-//-*-===//
+//===- Tags.cpp - the tags of a checkpoints folder ------------------------===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

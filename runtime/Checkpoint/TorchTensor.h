@@ -1,5 +1,4 @@
-//===- TorchTensor.h - HostTensor and at::Tensor -----------------*- C++
-//-*-===//
+//===- TorchTensor.h - HostTensor and at::Tensor ----------------*- C++ -*-===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- Zip.cpp - the zip archives of torch.save ------------------*- C++
-//-*-===//
+//===- Zip.cpp - the zip archives of torch.save ---------------------------===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

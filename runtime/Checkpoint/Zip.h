@@ -1,5 +1,4 @@
-//===- Zip.h - the zip archives of torch.save --------------------*- C++
-//-*-===//
+//===- Zip.h - the zip archives of torch.save -------------------*- C++ -*-===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

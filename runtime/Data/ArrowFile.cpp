@@ -1,5 +1,4 @@
-//===- ArrowFile.cpp - a mapped Arrow stream ---------------------*- C++
-//-*-===//
+//===- ArrowFile.cpp - a mapped Arrow stream ------------------------------===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

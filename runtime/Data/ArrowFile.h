@@ -1,5 +1,4 @@
-//===- ArrowFile.h - a mapped Arrow stream -----------------------*- C++
-//-*-===//
+//===- ArrowFile.h - a mapped Arrow stream ----------------------*- C++ -*-===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- Dataset.cpp - token ids from an Arrow folder --------------*- C++
-//-*-===//
+//===- Dataset.cpp - token ids from an Arrow folder -----------------------===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

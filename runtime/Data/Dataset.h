@@ -1,5 +1,4 @@
-//===- Dataset.h - token ids from an Arrow folder ----------------*- C++
-//-*-===//
+//===- Dataset.h - token ids from an Arrow folder ---------------*- C++ -*-===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

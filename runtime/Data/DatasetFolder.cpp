@@ -1,5 +1,4 @@
-//===- DatasetFolder.cpp - what save_to_disk leaves in a folder --*- C++
-//-*-===//
+//===- DatasetFolder.cpp - what save_to_disk leaves in a folder -----------===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

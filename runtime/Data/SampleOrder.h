@@ -1,5 +1,4 @@
-//===- SampleOrder.h - which samples a step takes ----------------*- C++
-//-*-===//
+//===- SampleOrder.h - which samples a step takes ---------------*- C++ -*-===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

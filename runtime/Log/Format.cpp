@@ -1,5 +1,4 @@
-//===- Format.cpp - numbers for people ---------------------------*- C++
-//-*-===//
+//===- Format.cpp - numbers for people ------------------------------------===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

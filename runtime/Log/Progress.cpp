@@ -1,5 +1,4 @@
-//===- Progress.cpp - what the user sees of a run ----------------*- C++
-//-*-===//
+//===- Progress.cpp - what the user sees of a run -------------------------===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- Progress.h - what the user sees of a run ------------------*- C++
-//-*-===//
+//===- Progress.h - what the user sees of a run -----------------*- C++ -*-===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

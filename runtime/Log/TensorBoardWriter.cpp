@@ -1,5 +1,4 @@
-//===- TensorBoardWriter.cpp - TensorBoard event files -----------*- C++
-//-*-===//
+//===- TensorBoardWriter.cpp - TensorBoard event files --------------------===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- TensorBoardWriter.h - TensorBoard event files -------------*- C++
-//-*-===//
+//===- TensorBoardWriter.h - TensorBoard event files ------------*- C++ -*-===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- nxdt-ckpt.cpp - looks at checkpoints and exports them -----*- C++
-//-*-===//
+//===- nxdt-ckpt.cpp - looks at checkpoints and exports them --------------===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

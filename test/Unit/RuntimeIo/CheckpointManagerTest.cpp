@@ -1,5 +1,4 @@
-//===- CheckpointManagerTest.cpp - names, save_top_k, save_last --*- C++
-//-*-===//
+//===- CheckpointManagerTest.cpp - names, save_top_k, save_last -----------===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- CheckpointTest.cpp - checkpoints, whole, damaged and half made -*- C++
-//-*-===//
+//===- CheckpointTest.cpp - checkpoints, whole, damaged and half made -----===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- CliTest.cpp - nxdt-ckpt as a user runs it -----------------*- C++
-//-*-===//
+//===- CliTest.cpp - nxdt-ckpt as a user runs it --------------------------===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

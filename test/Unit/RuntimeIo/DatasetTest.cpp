@@ -1,5 +1,4 @@
-//===- DatasetTest.cpp - Arrow folders, good and hostile ---------*- C++
-//-*-===//
+//===- DatasetTest.cpp - Arrow folders, good and hostile ------------------===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -13,6 +12,7 @@
 
 #include "ATen/core/Tensor.h"
 #include "arrow/array.h"
+#include "arrow/buffer.h"
 #include "arrow/builder.h"
 #include "arrow/io/file.h"
 #include "arrow/ipc/writer.h"
@@ -98,8 +98,9 @@ struct Folder : TempDir {
       : Folder({{"input_ids", int64Lists(ids)},
                 {"attention_mask", int64Lists(mask)},
                 {"labels", int64Lists(labels)}}) {}
-  explicit Folder(const std::vector<std::pair<std::string, Array>> &columns) {
-    writeStream(file(), columns);
+  explicit Folder(const std::vector<std::pair<std::string, Array>> &columns,
+                  int64_t rowsPerBatch = 2) {
+    writeStream(file(), columns, rowsPerBatch);
     writeState(path, kFile);
   }
   Folder() : Folder(goodIds(), goodMask(), goodLabels()) {}
@@ -317,6 +318,34 @@ TEST(Dataset, BadFiles) {
   Folder empty(
       {{"input_ids", none}, {"attention_mask", none}, {"labels", none}});
   expectError([&] { empty.open(); }, {empty.path, "is empty"});
+}
+
+TEST(Dataset, OffsetsThatLie) {
+  // Between good ends, which are all that Arrow itself checks.
+  auto lists = [](const std::vector<int32_t> &offsets) {
+    std::vector<int64_t> numbers(12, 1);
+    arrow::Int64Builder values;
+    EXPECT_TRUE(values.AppendValues(numbers).ok());
+    auto buffer = arrow::Buffer::FromVector(offsets);
+    return std::make_shared<arrow::ListArray>(
+        arrow::list(arrow::int64()), 3, buffer, values.Finish().ValueOrDie());
+  };
+  Array good = lists({0, 4, 8, 12});
+  for (const auto &offsets : std::vector<std::vector<int32_t>>{
+           {0, 1000000, 1000004, 12}, {0, -4, 0, 12}, {0, 8, 4, 12}}) {
+    Folder folder({{"input_ids", lists(offsets)},
+                   {"attention_mask", good},
+                   {"labels", good}},
+                  /*rowsPerBatch=*/3);
+    Dataset data = folder.open();
+    expectError(
+        [&] {
+          for (int64_t i = 0; i < 3; ++i)
+            data.batch(i, 1);
+        },
+        {folder.file() + ": row ", "column input_ids: "});
+    expectError([&] { data.batch(1, 1); }, {"row 1", "is damaged"});
+  }
 }
 
 TEST(Dataset, FlippedBitsNeverCrash) {

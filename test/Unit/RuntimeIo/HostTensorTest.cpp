@@ -1,5 +1,4 @@
-//===- HostTensorTest.cpp - checksums and conversions ------------*- C++
-//-*-===//
+//===- HostTensorTest.cpp - checksums and conversions ---------------------===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- LogTest.cpp - metrics, TensorBoard, progress --------------*- C++
-//-*-===//
+//===- LogTest.cpp - metrics, TensorBoard, progress -----------------------===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- PtFileTest.cpp - torch.save files -------------------------*- C++
-//-*-===//
+//===- PtFileTest.cpp - torch.save files ----------------------------------===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -164,6 +163,7 @@ TEST(PtFile, BrokenPickles) {
     expectError([&] { readPt(path); }, parts);
   };
   refuse("", {"it ends too early"});
+  refuse(bytes({0x80, 4, 'N', '.'}), {"protocol that torch.save does not use"});
   refuse(".", {"its stack is empty"});
   refuse("NN.", {"values are left"});
   refuse("e.", {"a mark is missing"});
@@ -181,6 +181,16 @@ TEST(PtFile, BrokenPickles) {
   refuse("(" + std::string(200000, '('), {"it ends too early"});
 }
 
+TEST(PtFile, TextBombs) {
+  TempDir dir;
+  std::string pickle = "]" + bytes({'X', 0, 0, 16, 0}) +
+                       std::string(1 << 20, 'x') + bytes({'q', 0, 'a'});
+  for (int i = 0; i < 70; ++i)
+    pickle += bytes({'h', 0, 'a'});
+  std::string path = archive(dir, pickle + ".");
+  expectError([&] { readPt(path); }, {"repeats more than 64 MiB of text"});
+}
+
 TEST(PtFile, HostileTensors) {
   TempDir dir;
   auto read = [&](const std::string &pickle) {
@@ -195,13 +205,13 @@ TEST(PtFile, HostileTensors) {
   expectError([&] { read(tensorPickle(5, 0, 2, 1)); },
               {"storage '0' should hold 5 elements, but has 16 bytes"});
   expectError([&] { read(tensorPickle(4, 0, 5, 1)); },
-              {"shape [5] reaches behind its storage of 4 elements"});
+              {"shape [5] that reaches behind its storage of 4 elements"});
   expectError([&] { read(tensorPickle(4, 3, 2, 1)); },
               {"reaches behind its storage"});
   expectError([&] { read(tensorPickle(4, 0, 2, 4)); },
               {"reaches behind its storage"});
   expectError([&] { read(tensorPickle(4, 0, 200, 0)); },
-              {"an expanded tensor of shape [200]"});
+              {"a tensor of shape [200] expanded over"});
   expectError([&] { read(tensorPickle(4, 0, 2, 1, "ComplexFloatStorage")); },
               {"a tensor of type 'torch.ComplexFloatStorage'"});
 }

@@ -1,5 +1,4 @@
-//===- SafetensorsTest.cpp - safetensors and Hugging Face folders -*- C++
-//-*-===//
+//===- SafetensorsTest.cpp - safetensors and Hugging Face folders ---------===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- TestSupport.h - shared by the tests of files --------------*- C++
-//-*-===//
+//===- TestSupport.h - shared by the tests of files -------------*- C++ -*-===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

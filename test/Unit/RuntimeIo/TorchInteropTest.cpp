@@ -1,5 +1,4 @@
-//===- TorchInteropTest.cpp - our .pt files and libtorch's own code -*- C++
-//-*-===//
+//===- TorchInteropTest.cpp - our .pt files and libtorch's own code -------===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
