@@ -11,8 +11,7 @@
 using namespace mlir;
 using namespace nxdt;
 
-static FailureOr<ResultTypes> sized(std::optional<ArrayRef<int64_t>> sizes,
-                                    Type element) {
+static Infer sized(std::optional<ArrayRef<int64_t>> sizes, Type element) {
   if (!sizes || !element)
     return failure();
   for (int64_t size : *sizes)
@@ -21,20 +20,9 @@ static FailureOr<ResultTypes> sized(std::optional<ArrayRef<int64_t>> sizes,
   return ResultTypes{RankedTensorType::get(*sizes, element)};
 }
 
-/// libtorch's default: f32 for floats, i64 for integers, i1 for bools.
-static Type elementOfScalar(Attribute scalar) {
-  if (isa<FloatAttr>(scalar))
-    return Float32Type::get(scalar.getContext());
-  if (auto integer = dyn_cast<IntegerAttr>(scalar))
-    return integer.getType().isInteger(1)
-               ? Type(integer.getType())
-               : IntegerType::get(scalar.getContext(), 64);
-  return nullptr;
-}
-
 /// `arange` with its numbers at these positions, dtype behind them.
 static auto inferArange(int start, unsigned end, int step, unsigned dtype) {
-  return [=](const CallArgs &args) -> FailureOr<ResultTypes> {
+  return [=](const CallArgs &args) -> Infer {
     auto last = args.number(end);
     double from = start < 0 ? 0 : args.number(start).value_or(NAN);
     double by = step < 0 ? 1 : args.number(step).value_or(NAN);
@@ -65,22 +53,20 @@ void nxdt::registerFactories(OpRegistry &registry) {
   };
   for (StringRef name :
        {"aten::zeros", "aten::ones", "aten::empty.memory_format"})
-    factory(name).infer = [](const CallArgs &args) -> FailureOr<ResultTypes> {
+    factory(name).infer = [](const CallArgs &args) -> Infer {
       Type element = args.dtype(1);
       if (!element && args.size())
         element = Float32Type::get(args.attr(0).getContext());
       return sized(args.integers(0), element);
     };
-  factory("aten::full").infer =
-      [](const CallArgs &args) -> FailureOr<ResultTypes> {
+  factory("aten::full").infer = [](const CallArgs &args) -> Infer {
     if (args.size() < 2)
       return failure();
     Type element = args.dtype(2);
     return sized(args.integers(0),
                  element ? element : elementOfScalar(args.attr(1)));
   };
-  factory("aten::scalar_tensor").infer =
-      [](const CallArgs &args) -> FailureOr<ResultTypes> {
+  factory("aten::scalar_tensor").infer = [](const CallArgs &args) -> Infer {
     Type element = args.dtype(1);
     if (!element && args.size())
       element = Float32Type::get(args.attr(0).getContext());
@@ -90,10 +76,33 @@ void nxdt::registerFactories(OpRegistry &registry) {
   factory("aten::arange.start").infer = inferArange(0, 1, -1, 2);
   factory("aten::arange.start_step").infer = inferArange(0, 1, 2, 3);
 
+  // linspace(start, end, steps, dtype)
+  factory("aten::linspace").infer = [](const CallArgs &args) -> Infer {
+    auto steps = args.integer(2);
+    if (!steps || !args.number(0) || !args.number(1))
+      return failure();
+    Type element = args.dtype(3);
+    return sized(ArrayRef<int64_t>(*steps),
+                 element ? element
+                         : Float32Type::get(args.attr(2).getContext()));
+  };
+  // eye(n, dtype), eye(n, m, dtype)
+  for (bool square : {true, false})
+    factory(square ? "aten::eye" : "aten::eye.m").infer =
+        [square](const CallArgs &args) -> Infer {
+      auto rows = args.integer(0);
+      auto columns = square ? rows : args.integer(1);
+      if (!rows || !columns)
+        return failure();
+      Type element = args.dtype(square ? 1 : 2);
+      return sized(ArrayRef<int64_t>{*rows, *columns},
+                   element ? element
+                           : Float32Type::get(args.attr(0).getContext()));
+    };
+
   // *_like: operand 0's shape; dtype at the position given.
   auto like = [&](StringRef callee, unsigned dtype) {
-    factory(callee).infer =
-        [dtype](const CallArgs &args) -> FailureOr<ResultTypes> {
+    factory(callee).infer = [dtype](const CallArgs &args) -> Infer {
       if (!args.type(0))
         return failure();
       Type element = args.dtype(dtype);
@@ -107,8 +116,7 @@ void nxdt::registerFactories(OpRegistry &registry) {
   like("aten::full_like", 2);
   // new_*: sizes at 1; dtype behind them, else operand 0's.
   auto fresh = [&](StringRef callee, unsigned dtype) {
-    factory(callee).infer =
-        [dtype](const CallArgs &args) -> FailureOr<ResultTypes> {
+    factory(callee).infer = [dtype](const CallArgs &args) -> Infer {
       if (!args.type(0))
         return failure();
       Type element = args.dtype(dtype);

@@ -9,11 +9,8 @@
 using namespace mlir;
 using namespace nxdt;
 
-using Shape = SmallVector<int64_t>;
-
 /// [..., n, k] x [..., k, m], at least one dim each, as aten::matmul.
-static FailureOr<ResultTypes> inferMatmul(const CallArgs &args) {
-  RankedTensorType a = args.type(0), b = args.type(1);
+static Infer productType(RankedTensorType a, RankedTensorType b) {
   if (!a || !b || !a.getRank() || !b.getRank() ||
       a.getElementType() != b.getElementType())
     return failure();
@@ -31,6 +28,10 @@ static FailureOr<ResultTypes> inferMatmul(const CallArgs &args) {
   if (sb.size() > 1)
     batch->push_back(sb.back());
   return ResultTypes{RankedTensorType::get(*batch, a.getElementType())};
+}
+
+static Infer inferMatmul(const CallArgs &args) {
+  return productType(args.type(0), args.type(1));
 }
 
 /// 2 * elements of the result * contracted size.
@@ -61,32 +62,69 @@ static void linearVjp(VjpContext &ctx) {
     ctx.set(2, ctx.sum(grad, {0}, false));
 }
 
-static void matmulVjp(VjpContext &ctx) {
-  Value a = ctx.in(0), b = ctx.in(1), grad = ctx.grad();
-  RankedTensorType ta = ctx.type(0), tb = ctx.type(1);
-  // Vectors become matrices; `set` sums and reshapes back to the operand.
-  Shape full(cast<RankedTensorType>(grad.getType()).getShape());
-  if (ta.getRank() == 1)
-    a = ctx.view(a, {1, ta.getDimSize(0)});
-  if (tb.getRank() == 1)
-    b = ctx.view(b, {tb.getDimSize(0), 1});
-  if (ta.getRank() == 1)
-    full.insert(full.end() - (tb.getRank() > 1), 1);
-  if (tb.getRank() == 1)
-    full.push_back(1);
-  grad = ctx.reshape(grad, full);
-  if (ctx.needs(0)) {
+namespace {
+/// grad @ b^T and a^T @ grad for the product of a [.., n, k] or [k] and
+/// b [.., k, m] or [k]; broadcast batches are summed by `set`.
+struct ProductGradients {
+  ProductGradients(VjpContext &ctx, Value a, Value b, Value grad)
+      : ctx(ctx), ta(typeOf(a)), tb(typeOf(b)), a(a), b(b), grad(grad) {
+    // Vectors become matrices.
+    Shape full(typeOf(grad).getShape());
+    if (ta.getRank() == 1) {
+      this->a = ctx.reshape(a, {1, ta.getDimSize(0)});
+      full.insert(full.end() - (tb.getRank() > 1), 1);
+    }
+    if (tb.getRank() == 1) {
+      this->b = ctx.reshape(b, {tb.getDimSize(0), 1});
+      full.push_back(1);
+    }
+    this->grad = ctx.reshape(grad, full);
+  }
+  Value left() const {
     Value da = ctx.call("aten::matmul", {grad, ctx.transpose(b, -2, -1)});
-    ctx.set(0, ta.getRank() == 1
-                   ? ctx.reduceTo(da, cast<RankedTensorType>(a.getType()))
-                   : da);
+    return ta.getRank() == 1 ? asVector(da, a) : da;
   }
-  if (ctx.needs(1)) {
+  Value right() const {
     Value db = ctx.call("aten::matmul", {ctx.transpose(a, -2, -1), grad});
-    ctx.set(1, tb.getRank() == 1
-                   ? ctx.reduceTo(db, cast<RankedTensorType>(b.getType()))
-                   : db);
+    return tb.getRank() == 1 ? asVector(db, b) : db;
   }
+
+private:
+  /// The gradient of a vector that became this matrix.
+  Value asVector(Value grad, Value matrix) const {
+    return ctx.reshape(ctx.reduceTo(grad, typeOf(matrix)),
+                       {typeOf(matrix).getNumElements()});
+  }
+
+  VjpContext &ctx;
+  RankedTensorType ta, tb;
+  Value a, b, grad;
+};
+} // namespace
+
+static void matmulVjp(VjpContext &ctx) {
+  ProductGradients gradients(ctx, ctx.in(0), ctx.in(1), ctx.grad());
+  if (ctx.needs(0))
+    ctx.set(0, gradients.left());
+  if (ctx.needs(1))
+    ctx.set(1, gradients.right());
+}
+
+static void addProductVjp(VjpContext &ctx) {
+  double beta = ctx.args.number(3).value_or(1);
+  double alpha = ctx.args.number(4).value_or(1);
+  auto scaled = [&](double factor) {
+    return factor == 1 ? ctx.grad() : ctx.mul(ctx.grad(), factor);
+  };
+  if (ctx.needs(0))
+    ctx.set(0, scaled(beta));
+  if (!ctx.needs(1) && !ctx.needs(2))
+    return;
+  ProductGradients gradients(ctx, ctx.in(1), ctx.in(2), scaled(alpha));
+  if (ctx.needs(1))
+    ctx.set(1, gradients.left());
+  if (ctx.needs(2))
+    ctx.set(2, gradients.right());
 }
 
 void nxdt::registerMatMul(OpRegistry &registry) {
@@ -104,42 +142,60 @@ void nxdt::registerMatMul(OpRegistry &registry) {
   linear.vjp = linearVjp;
   linear.flops = matmulFlops;
 
-  for (StringRef name : {"aten::matmul", "aten::mm", "aten::bmm"}) {
-    OpInfo &info = registry.add(name);
-    info.infer = inferMatmul;
+  struct Product {
+    StringRef callee;
+    int64_t left, right; ///< ranks; 0 = any
+  };
+  for (Product p : {Product{"aten::matmul", 0, 0}, Product{"aten::mm", 2, 2},
+                    Product{"aten::bmm", 3, 3}, Product{"aten::mv", 2, 1},
+                    Product{"aten::dot", 1, 1}, Product{"aten::vdot", 1, 1}}) {
+    OpInfo &info = registry.add(p.callee);
+    info.infer = [p](const CallArgs &args) -> Infer {
+      if ((p.left && args.type(0) && args.type(0).getRank() != p.left) ||
+          (p.right && args.type(1) && args.type(1).getRank() != p.right))
+        return failure();
+      // Only matmul broadcasts batches.
+      if (p.left == 3 && args.type(0) && args.type(1) &&
+          args.type(0).getDimSize(0) != args.type(1).getDimSize(0))
+        return failure();
+      return inferMatmul(args);
+    };
     info.vjp = matmulVjp;
     info.flops = matmulFlops;
   }
+  // outer(self [n], vec2 [m]); types are promoted, as in a product of elements.
+  add(
+      registry, "aten::outer",
+      [](const CallArgs &args) -> Infer {
+        RankedTensorType a = args.type(0), b = args.type(1);
+        if (!a || !b || a.getRank() != 1 || b.getRank() != 1)
+          return failure();
+        return ResultTypes{RankedTensorType::get(
+            {a.getDimSize(0), b.getDimSize(0)}, promote(a, b))};
+      },
+      [](VjpContext &ctx) {
+        if (ctx.needs(0))
+          ctx.set(0, ctx.sum(ctx.mul(ctx.grad(), ctx.in(1)), {1}, false));
+        if (ctx.needs(1)) {
+          Value column = ctx.view(ctx.in(0), {ctx.type(0).getDimSize(0), 1});
+          ctx.set(1, ctx.sum(ctx.mul(ctx.grad(), column), {0}, false));
+        }
+      });
 
-  auto &addmm = registry.add("aten::addmm");
-  addmm.infer = [](const CallArgs &args) -> FailureOr<ResultTypes> {
-    RankedTensorType a = args.type(1), b = args.type(2);
-    if (!a || !b || a.getRank() != 2 || b.getRank() != 2 ||
-        a.getDimSize(1) != b.getDimSize(0))
-      return failure();
-    return ResultTypes{RankedTensorType::get({a.getDimSize(0), b.getDimSize(1)},
-                                             a.getElementType())};
-  };
-  addmm.vjp = [](VjpContext &ctx) {
-    double beta = ctx.args.number(3).value_or(1);
-    double alpha = ctx.args.number(4).value_or(1);
-    auto scaled = [&](Value value, double factor) {
-      return factor == 1 ? value : ctx.mul(value, factor);
+  // beta * self + alpha * (left @ right), self broadcast.
+  for (Product p : {Product{"aten::addmm", 2, 2}, Product{"aten::addmv", 2, 1},
+                    Product{"aten::baddbmm", 3, 3}}) {
+    OpInfo &info = registry.add(p.callee);
+    info.infer = [p](const CallArgs &args) -> Infer {
+      RankedTensorType self = args.type(0), a = args.type(1), b = args.type(2);
+      if (!self || !a || !b || a.getRank() != p.left || b.getRank() != p.right)
+        return failure();
+      return productType(a, b);
     };
-    if (ctx.needs(0))
-      ctx.set(0, scaled(ctx.grad(), beta));
-    if (ctx.needs(1))
-      ctx.set(1,
-              scaled(ctx.call("aten::mm",
-                              {ctx.grad(), ctx.call("aten::t", {ctx.in(2)})}),
-                     alpha));
-    if (ctx.needs(2))
-      ctx.set(2, scaled(ctx.call("aten::mm", {ctx.call("aten::t", {ctx.in(1)}),
-                                              ctx.grad()}),
-                        alpha));
-  };
-  addmm.flops = [](const CallArgs &args, TypeRange results) {
-    return 2.0 * cast<RankedTensorType>(results[0]).getNumElements() *
-           args.type(1).getDimSize(1);
-  };
+    info.vjp = addProductVjp;
+    info.flops = [](const CallArgs &args, TypeRange results) {
+      return 2.0 * cast<RankedTensorType>(results[0]).getNumElements() *
+             args.type(1).getShape().back();
+    };
+  }
 }

@@ -32,6 +32,7 @@ public:
   }
 
   Sample run() {
+    sample.isConvention = accept('~');
     skip();
     while (at < text.size()) {
       sample.args.push_back(argument());

@@ -18,7 +18,8 @@
 //   !  no gradient wanted
 // Other arguments: 2, 2.5, inf, true, none, device, "text", f32 (a type),
 // (1, 2) (a list of integers), [f[2], none] (a list of tensors). What is left
-// out has the schema's default.
+// out has the schema's default. A leading ~ says that the gradient is one by
+// convention (a padding row's): compared with autograd alone.
 //
 //===----------------------------------------------------------------------===//
 #ifndef NXDT_TEST_REGISTRY_SAMPLE_H
@@ -53,6 +54,7 @@ struct Sample {
   std::string callee, text;
   std::vector<plan::Arg> args;
   std::vector<TensorSpec> tensors;
+  bool isConvention = false;
 };
 
 /// Throws std::invalid_argument with the place of the mistake.

@@ -1,0 +1,323 @@
+//===- Parts.cpp - slices, splits and writing into them ---===//
+//
+// Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "Families.h"
+
+#include <numeric>
+
+using namespace mlir;
+using namespace nxdt;
+
+/// Start and end of a slice, clamped as libtorch does.
+static std::pair<int64_t, int64_t> sliceBounds(const CallArgs &args,
+                                               int64_t size) {
+  auto clamp = [&](std::optional<int64_t> bound, int64_t absent) {
+    if (!bound)
+      return absent;
+    int64_t value = *bound < 0 ? *bound + size : *bound;
+    return std::clamp<int64_t>(value, 0, size);
+  };
+  int64_t start = clamp(args.integer(2), 0);
+  int64_t end = clamp(args.integer(3), size);
+  return {start, std::max(start, end)};
+}
+
+static void registerSlices(OpRegistry &registry) {
+  auto &slice = registry.add("aten::slice.Tensor");
+  slice.infer = [](const CallArgs &args) -> FailureOr<ResultTypes> {
+    RankedTensorType type = args.type(0);
+    if (!type || !type.getRank())
+      return failure();
+    auto dim = wrapDim(args.integer(1), type.getRank());
+    int64_t step = args.integer(4).value_or(1);
+    if (!dim || step < 1)
+      return failure();
+    auto [start, end] = sliceBounds(args, type.getDimSize(*dim));
+    Shape shape(type.getShape());
+    shape[*dim] = (end - start + step - 1) / step;
+    return shaped(type, shape);
+  };
+  slice.vjp = [](VjpContext &ctx) {
+    ctx.set(0,
+            ctx.call("aten::slice_backward",
+                     {ctx.grad(), ctx.type(0).getShape(), Arg(ctx.args.attr(1)),
+                      ctx.args.has(2) ? *ctx.args.integer(2) : 0,
+                      ctx.args.has(3)
+                          ? *ctx.args.integer(3)
+                          : ctx.type(0).getDimSize(*wrapDim(
+                                ctx.args.integer(1), ctx.type(0).getRank())),
+                      Arg(ctx.args.attr(4))}));
+  };
+  slice.aliasing = Aliasing::View;
+  auto &narrow = registry.add("aten::narrow");
+  narrow.infer = [](const CallArgs &args) -> FailureOr<ResultTypes> {
+    RankedTensorType type = args.type(0);
+    if (!type || !type.getRank() || !args.integer(3))
+      return failure();
+    auto dim = wrapDim(args.integer(1), type.getRank());
+    if (!dim || *args.integer(3) > type.getDimSize(*dim))
+      return failure();
+    Shape shape(type.getShape());
+    shape[*dim] = *args.integer(3);
+    return shaped(type, shape);
+  };
+  narrow.vjp = [](VjpContext &ctx) {
+    int64_t dim = *wrapDim(ctx.args.integer(1), ctx.type(0).getRank());
+    int64_t start = *ctx.args.integer(2);
+    if (start < 0)
+      start += ctx.type(0).getDimSize(dim);
+    ctx.set(0, ctx.call("aten::slice_backward",
+                        {ctx.grad(), ctx.type(0).getShape(), dim, start,
+                         start + *ctx.args.integer(3), 1}));
+  };
+  narrow.aliasing = Aliasing::View;
+  // Only built by gradients; the shape is argument 1.
+  for (StringRef name : {"aten::slice_backward", "aten::select_backward",
+                         "aten::diagonal_backward", "aten::unfold_backward"})
+    registry.add(name).infer =
+        [](const CallArgs &args) -> FailureOr<ResultTypes> {
+      if (!args.type(0) || !args.integers(1))
+        return failure();
+      return shaped(args.type(0), *args.integers(1));
+    };
+  auto &select = registry.add("aten::select.int");
+  select.infer = [](const CallArgs &args) -> FailureOr<ResultTypes> {
+    RankedTensorType type = args.type(0);
+    if (!type || !type.getRank())
+      return failure();
+    auto dim = wrapDim(args.integer(1), type.getRank());
+    if (!dim || !wrapDim(args.integer(2), type.getDimSize(*dim)))
+      return failure();
+    Shape shape(type.getShape());
+    shape.erase(shape.begin() + *dim);
+    return shaped(type, shape);
+  };
+  select.vjp = [](VjpContext &ctx) {
+    ctx.set(0, ctx.call("aten::select_backward",
+                        {ctx.grad(), ctx.type(0).getShape(),
+                         Arg(ctx.args.attr(1)), Arg(ctx.args.attr(2))}));
+  };
+  select.aliasing = Aliasing::View;
+}
+
+//===----------------------------------------------------------------------===//
+// Several parts
+//===----------------------------------------------------------------------===//
+
+/// Sizes of the parts along a dim of this size.
+using PartSizes = std::optional<Shape> (*)(const CallArgs &, int64_t size);
+
+static Shape equalParts(int64_t size, int64_t part) {
+  Shape sizes;
+  for (int64_t start = 0; start < size; start += part)
+    sizes.push_back(std::min(part, size - start));
+  // libtorch gives one empty part rather than none.
+  if (sizes.empty())
+    sizes.push_back(0);
+  return sizes;
+}
+static std::optional<Shape> sizesOfSplit(const CallArgs &args, int64_t size) {
+  auto part = args.integer(1);
+  if (!part || *part < 0 || (*part == 0 && size != 0))
+    return std::nullopt;
+  return equalParts(size, std::max<int64_t>(*part, 1));
+}
+static std::optional<Shape> sizesGiven(const CallArgs &args, int64_t size) {
+  auto sizes = args.integers(1);
+  if (!sizes ||
+      std::accumulate(sizes->begin(), sizes->end(), int64_t(0)) != size)
+    return std::nullopt;
+  return Shape(*sizes);
+}
+static std::optional<Shape> sizesOfChunk(const CallArgs &args, int64_t size) {
+  auto chunks = args.integer(1);
+  if (!chunks || *chunks < 1)
+    return std::nullopt;
+  if (size == 0)
+    return Shape(*chunks, 0);
+  return equalParts(size, (size + *chunks - 1) / *chunks);
+}
+static std::optional<Shape> sizesOfSections(const CallArgs &args,
+                                            int64_t size) {
+  auto sections = args.integer(1);
+  if (!sections || *sections < 1)
+    return std::nullopt;
+  Shape sizes(*sections, size / *sections);
+  for (int64_t i = 0; i < size % *sections; ++i)
+    ++sizes[i];
+  return sizes;
+}
+
+/// The gradients of parts put together again; zeros for what nobody used.
+static void joinParts(VjpContext &ctx, int64_t dim, bool stacked) {
+  SmallVector<Value> parts;
+  for (unsigned i = 0; i < ctx.op->getNumResults(); ++i)
+    parts.push_back(ctx.grad(i) ? ctx.grad(i) : ctx.zeros(typeOf(ctx.out(i))));
+  ctx.set(0, ctx.call(stacked ? "aten::stack" : "aten::cat", {parts, dim}));
+}
+
+static void registerSplits(OpRegistry &registry) {
+  struct Kind {
+    StringRef callee;
+    PartSizes sizes;
+  };
+  for (Kind kind : {Kind{"aten::split.Tensor", sizesOfSplit},
+                    Kind{"aten::split.sizes", sizesGiven},
+                    Kind{"aten::split_with_sizes", sizesGiven},
+                    Kind{"aten::chunk", sizesOfChunk},
+                    Kind{"aten::tensor_split.sections", sizesOfSections}}) {
+    OpInfo &info = registry.add(kind.callee);
+    info.infer = [sizes = kind.sizes](const CallArgs &args) -> Infer {
+      RankedTensorType type = args.type(0);
+      if (!type || !type.getRank())
+        return failure();
+      auto dim = wrapDim(args.integer(2), type.getRank());
+      if (!dim)
+        return failure();
+      auto parts = sizes(args, type.getDimSize(*dim));
+      if (!parts || llvm::any_of(*parts, [](int64_t s) { return s < 0; }))
+        return failure();
+      ResultTypes types;
+      Shape shape(type.getShape());
+      for (int64_t part : *parts) {
+        shape[*dim] = part;
+        types.push_back(RankedTensorType::get(shape, type.getElementType()));
+      }
+      return types;
+    };
+    info.vjp = [](VjpContext &ctx) {
+      joinParts(ctx, *ctx.args.integer(2), /*stacked=*/false);
+    };
+    info.aliasing = Aliasing::View;
+  }
+  OpInfo &unbind = registry.add("aten::unbind.int");
+  unbind.infer = [](const CallArgs &args) -> Infer {
+    RankedTensorType type = args.type(0);
+    if (!type || !type.getRank())
+      return failure();
+    auto dim = wrapDim(args.integer(1), type.getRank());
+    if (!dim)
+      return failure();
+    Shape shape(type.getShape());
+    shape.erase(shape.begin() + *dim);
+    return ResultTypes(type.getDimSize(*dim),
+                       RankedTensorType::get(shape, type.getElementType()));
+  };
+  unbind.vjp = [](VjpContext &ctx) {
+    joinParts(ctx, *ctx.args.integer(1), /*stacked=*/true);
+  };
+  unbind.aliasing = Aliasing::View;
+}
+
+//===----------------------------------------------------------------------===//
+// Diagonals and windows
+//===----------------------------------------------------------------------===//
+
+/// diagonal(self, offset, dim1, dim2): both dims replaced by a last one.
+static std::optional<Shape> diagonalShape(const CallArgs &args,
+                                          unsigned position) {
+  RankedTensorType type = args.type(0);
+  auto offset = args.integer(position);
+  if (!type || type.getRank() < 2 || !offset)
+    return std::nullopt;
+  auto dim1 = wrapDim(args.integer(position + 1), type.getRank());
+  auto dim2 = wrapDim(args.integer(position + 2), type.getRank());
+  if (!dim1 || !dim2 || *dim1 == *dim2)
+    return std::nullopt;
+  int64_t rows = type.getDimSize(*dim1), columns = type.getDimSize(*dim2);
+  int64_t length = *offset >= 0 ? std::min(rows, columns - *offset)
+                                : std::min(rows + *offset, columns);
+  Shape shape = reducedShape(type, {*dim1, *dim2}, /*keepDim=*/false);
+  shape.push_back(std::max<int64_t>(length, 0));
+  return shape;
+}
+
+static void registerDiagonals(OpRegistry &registry) {
+  OpInfo &diagonal = add(
+      registry, "aten::diagonal",
+      [](const CallArgs &args) -> Infer {
+        auto shape = diagonalShape(args, 1);
+        if (!shape)
+          return failure();
+        return shaped(args.type(0), *shape);
+      },
+      [](VjpContext &ctx) {
+        ctx.set(0, ctx.call("aten::diagonal_backward",
+                            {ctx.grad(), ctx.type(0).getShape(),
+                             Arg(ctx.args.attr(1)), Arg(ctx.args.attr(2)),
+                             Arg(ctx.args.attr(3))}));
+      });
+  diagonal.aliasing = Aliasing::View;
+  OpInfo &unfold = add(
+      registry, "aten::unfold",
+      [](const CallArgs &args) -> Infer {
+        RankedTensorType type = args.type(0);
+        if (!type || !type.getRank())
+          return failure();
+        auto dim = wrapDim(args.integer(1), type.getRank());
+        auto size = args.integer(2), step = args.integer(3);
+        if (!dim || !size || !step || *step < 1 || *size < 0 ||
+            *size > type.getDimSize(*dim))
+          return failure();
+        Shape shape(type.getShape());
+        shape[*dim] = (shape[*dim] - *size) / *step + 1;
+        shape.push_back(*size);
+        return shaped(type, shape);
+      },
+      [](VjpContext &ctx) {
+        ctx.set(0, ctx.call("aten::unfold_backward",
+                            {ctx.grad(), ctx.type(0).getShape(),
+                             Arg(ctx.args.attr(1)), Arg(ctx.args.attr(2)),
+                             Arg(ctx.args.attr(3))}));
+      });
+  unfold.aliasing = Aliasing::View;
+}
+
+//===----------------------------------------------------------------------===//
+// Writing into a part of a copy
+//===----------------------------------------------------------------------===//
+
+/// `scatter` writes operand 1 where `part`, with the same further arguments,
+/// would read. Self keeps what was not overwritten.
+static void scatterVjp(VjpContext &ctx, StringRef scatter, StringRef part) {
+  auto call = [&](StringRef callee, SmallVector<Arg> args) {
+    for (unsigned i = 2; i < ctx.args.size(); ++i)
+      args.push_back(Arg(ctx.args.attr(i)));
+    return ctx.call(callee, args);
+  };
+  if (ctx.needs(0)) {
+    auto type = withElement(ctx.type(1), typeOf(ctx.grad()).getElementType());
+    ctx.set(0, call(scatter, {ctx.grad(), ctx.zeros(type)}));
+  }
+  if (ctx.needs(1))
+    ctx.set(1, call(part, {ctx.grad()}));
+}
+
+static void registerScatters(OpRegistry &registry) {
+  struct Kind {
+    StringRef scatter, part;
+  };
+  for (Kind kind : {Kind{"aten::slice_scatter", "aten::slice.Tensor"},
+                    Kind{"aten::select_scatter", "aten::select.int"},
+                    Kind{"aten::diagonal_scatter", "aten::diagonal"}}) {
+    std::string scatter = kind.scatter.str(), part = kind.part.str();
+    add(
+        registry, scatter,
+        [](const CallArgs &args) -> Infer {
+          if (!args.type(1))
+            return failure();
+          return inferSame(args);
+        },
+        [scatter, part](VjpContext &ctx) { scatterVjp(ctx, scatter, part); });
+  }
+}
+
+void nxdt::registerParts(OpRegistry &registry) {
+  registerSlices(registry);
+  registerSplits(registry);
+  registerDiagonals(registry);
+  registerScatters(registry);
+}
