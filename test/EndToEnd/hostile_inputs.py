@@ -24,6 +24,8 @@ class Entry:
     env: dict = field(default_factory=dict)
     # A good run is part of the entry, so its checkpoint is no leftover.
     trains: bool = False
+    # How many mistakes the input has: all mistakes of a configuration are reported at once. 0: more than one.
+    errors: int = 1
 
 
 def run(*overrides):
@@ -33,7 +35,7 @@ def run(*overrides):
 # --- how an input is spoilt -------------------------------------------------------------------------------------------
 
 
-def yaml(name, old, new, *words):
+def yaml(name, old, new, *words, errors=1):
     """Replaces a piece of the YAML; `old` must be there."""
 
     def make(programs, folder):
@@ -43,15 +45,15 @@ def yaml(name, old, new, *words):
         path.write_text(text.replace(old, new, 1))
         return run()
 
-    return Entry(name, list(words), make)
+    return Entry(name, list(words), make, errors=errors)
 
 
-def whole_yaml(name, data, *words):
+def whole_yaml(name, data, *words, errors=1):
     def make(programs, folder):
         (folder / "config.yaml").write_bytes(data)
-        return run()
+        return "nxdt-run", ["config.yaml"]
 
-    return Entry(name, list(words), make)
+    return Entry(name, list(words), make, errors=errors)
 
 
 def override(name, overrides, *words, env=None):
@@ -104,6 +106,15 @@ def in_header(name, edit):
         return pack(header, data)
 
     return change
+
+
+def last_tensor(header):
+    return max((name for name in header if name != "__metadata__"), key=lambda name: header[name]["data_offsets"])
+
+
+def without_last_tensor(header, data):
+    begin, _ = header.pop(last_tensor(header))["data_offsets"]
+    return pack(header, data[:begin])
 
 
 def folder_change(name, change, *words, overrides=(), trains=False):
@@ -222,7 +233,7 @@ def resume(tag):
 
 
 def resume_here(tag):
-    return run(f"exp_manager.resume_from_checkpoint={tag}", "exp_manager.explicit_log_dir=other", "trainer.max_steps=4")
+    return run(f"exp_manager.resume_from_checkpoint='{tag}'", "exp_manager.explicit_log_dir=other", "trainer.max_steps=4")
 
 
 def to_hf(tag):
@@ -260,14 +271,14 @@ CONFIG = [
     whole_yaml("yaml-unclosed-quote", b"name: 'abc\ntrainer:\n  devices: 1\n", "config.yaml"),
     whole_yaml("yaml-unclosed-list", b"model:\n  optim:\n    betas: [0.9, 0.95\n", "config.yaml"),
     whole_yaml("yaml-list-at-top", b"- a\n- b\n", "config.yaml"),
-    whole_yaml("yaml-empty", b"", "config.yaml"),
+    whole_yaml("yaml-empty", b"", "config.yaml", "trainer.max_steps", errors=0),
     whole_yaml("yaml-binary", bytes(range(256)) * 20, "config.yaml"),
     whole_yaml("yaml-deep", b"a: " + b"[" * 20000 + b"]" * 20000, "config.yaml"),
     whole_yaml("yaml-alias-bomb", b"a: &a [x, x]\n" + b"".join(b"%c: &%c [%s]\n" % (98 + i, 98 + i, b", ".join([b"*%c" % (97 + i)] * 10)) for i in range(20)), "config.yaml"),
     yaml("yaml-duplicate-key", "  devices: 1\n", "  devices: 1\n  devices: 1\n", "devices", "config.yaml:"),
-    yaml("unknown-key", "max_steps: 12", "max_step: 12", "trainer.max_step", "max_steps", "config.yaml:"),
-    yaml("unknown-section", "\ntrainer:", "\ntrainr:", "trainr", "trainer"),
-    yaml("missing-section", "data:\n", "datum:\n", "data"),
+    yaml("unknown-key", "max_steps: 12", "max_step: 12", "trainer.max_step", "max_steps", "config.yaml:", errors=2),
+    yaml("unknown-section", "\ntrainer:", "\ntrainr:", "trainr", "trainer", errors=2),
+    yaml("missing-section", "data:\n", "datum:\n", "data", errors=3),
     yaml("word-for-integer", "max_steps: 12", "max_steps: ten", "trainer.max_steps", "ten", "config.yaml:"),
     yaml("float-for-integer", "micro_batch_size: 2", "micro_batch_size: 1.5", "data.micro_batch_size", "1.5"),
     yaml("huge-integer", "max_steps: 12", "max_steps: 99999999999999999999999", "trainer.max_steps"),
@@ -289,7 +300,7 @@ CONFIG = [
     yaml("unknown-schedule", "    betas: [0.9, 0.95]", "    betas: [0.9, 0.95]\n    sched: {name: Cosine, warmup_steps: 1}", "sched.name", "CosineAnnealing"),
     yaml("batch-does-not-divide", "micro_batch_size: 2", "micro_batch_size: 3", "global_batch_size", "micro_batch_size", "4"),
     yaml("unknown-precision", "type: fp32", "type: fp7", "precision.type", "fp7"),
-    yaml("not-enough-ranks", "tensor_model_parallel_size: 1", "tensor_model_parallel_size: 2", "tensor_model_parallel_size"),
+    yaml("not-enough-ranks", "tensor_model_parallel_size: 1", "tensor_model_parallel_size: 2", "tensor_model_parallel_size", errors=2),
     yaml("no-devices", "devices: 1", "devices: 0", "trainer.devices"),
     yaml("foreign-model-source", "model_source: hf", "model_source: jax", "model_source", "jax"),
     yaml("python-tag", "name: bias_linear", "name: !!python/object/apply:os.system ['true']", "config.yaml"),
@@ -349,7 +360,7 @@ WEIGHTS = [
     weights("dtype-unknown", in_header(Q, lambda entry: entry.update(dtype="F7")), "model.safetensors", "F7"),
     weights("dtype-integer", in_header(Q, lambda entry: entry.update(dtype="I32")), Q),
     weights("shape-of-another-model", in_header(Q, lambda entry: entry["shape"].reverse()), Q, "48"),
-    weights("tensor-missing", lambda header, data: pack({name: entry for name, entry in header.items() if name != Q}, data), Q),
+    weights("tensor-missing", without_last_tensor, "model.norm.weight"),
     weights("tensor-unknown", lambda header, data: pack({(name + "x" if name == Q else name): entry for name, entry in header.items()}, data), Q),
     folder_change("shard-missing", lambda folder: (folder / "hf/model.safetensors").rename(folder / "hf/a") and (folder / "hf/model.safetensors.index.json").write_text(json.dumps({"weight_map": {Q: "model-00001-of-00002.safetensors"}})), "model-00001-of-00002.safetensors"),
     folder_change("shard-outside-folder", lambda folder: (folder / "hf/model.safetensors").rename(folder / "a.safetensors") and (folder / "hf/model.safetensors.index.json").write_text(json.dumps({"weight_map": {Q: "../a.safetensors"}})), "../a.safetensors"),
@@ -393,7 +404,15 @@ PLAN = [
     plan("plan-truncated", cut("plan.json", -200), "plan.json"),
     plan("plan-without-config", remove("config.yaml"), "config.yaml"),
     plan_json("plan-of-another-version", lambda values: values.update(version=99), "version", "99"),
-    plan_json("plan-list", lambda values: values.clear(), "plan.json"),
+    plan_json("plan-with-nothing-in-it", lambda values: values.clear(), "plan.json"),
+    plan_json("plan-unknown-key", lambda values: values.update(extra=1), "extra"),
+    plan_json("plan-word-for-number", lambda values: values.update(vocab_size="many"), "vocab_size"),
+    plan_json("plan-unknown-instruction", lambda values: values["programs"][1]["instructions"][0].update(kind="magic"), "magic"),
+    plan_json("plan-unknown-operator", lambda values: values["programs"][1]["instructions"][0].update(op="aten::no_such_operator"), "no_such_operator"),
+    plan_json("plan-value-beyond-end", lambda values: values["programs"][1]["instructions"][0].update(outs=[100000]), "100000"),
+    plan_json("plan-negative-shape", lambda values: values["buffers"][0].update(shape=[-128, 48]), "-128"),
+    plan_json("plan-other-shape", lambda values: values["buffers"][0].update(shape=[64, 48]), "param_bytes", "219072"),
+    plan_json("plan-without-programs", lambda values: values.update(programs=[]), "program"),
 ]
 
 CHECKPOINT = [
