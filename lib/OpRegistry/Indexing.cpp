@@ -76,10 +76,18 @@ static void registerGather(OpRegistry &registry) {
   add(
       registry, "aten::gather",
       [](const CallArgs &args) -> Infer {
-        Infer self = inferInto(args);
-        if (failed(self))
+        if (failed(inferInto(args)))
           return failure();
-        return shaped(args.type(0), args.type(2).getShape());
+        RankedTensorType self = args.type(0), index = args.type(2);
+        int64_t rank = self.getRank();
+        // 0-dim tensors count as [1]; other dims may be shorter, not longer.
+        if (std::max<int64_t>(rank, 1) != std::max<int64_t>(index.getRank(), 1))
+          return failure();
+        for (int64_t d = 0; d < std::min(rank, index.getRank()); ++d)
+          if (d != *wrapDim(args.integer(1), rank) &&
+              index.getDimSize(d) > self.getDimSize(d))
+            return failure();
+        return shaped(self, index.getShape());
       },
       [](VjpContext &ctx) {
         ctx.set(0, ctx.call("aten::scatter_add",

@@ -190,7 +190,14 @@ void nxdt::registerMatMul(OpRegistry &registry) {
       RankedTensorType self = args.type(0), a = args.type(1), b = args.type(2);
       if (!self || !a || !b || a.getRank() != p.left || b.getRank() != p.right)
         return failure();
-      return productType(a, b);
+      Infer product = productType(a, b);
+      if (failed(product))
+        return failure();
+      ArrayRef<int64_t> shape = product->front().getShape();
+      auto sum = broadcast(self.getShape(), shape);
+      if (failed(sum) || ArrayRef(*sum) != shape)
+        return failure();
+      return product;
     };
     info.vjp = addProductVjp;
     info.flops = [](const CallArgs &args, TypeRange results) {

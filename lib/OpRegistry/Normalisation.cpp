@@ -54,6 +54,9 @@ static Infer inferNorm(const CallArgs &args) {
       static_cast<int64_t>(inner->size()) > type.getRank() ||
       type.getShape().take_back(inner->size()) != *inner)
     return failure();
+  for (unsigned i : {2, 3})
+    if (args.type(i) && args.type(i).getShape() != *inner)
+      return failure();
   return ResultTypes{type};
 }
 
@@ -142,6 +145,10 @@ void nxdt::registerNormalisation(OpRegistry &registry) {
         if (!type || !groups || type.getRank() < 2 || *groups < 1 ||
             type.getDimSize(1) % *groups)
           return failure();
+        for (unsigned i : {2, 3})
+          if (args.type(i) &&
+              args.type(i).getShape() != ArrayRef(type.getDimSize(1)))
+            return failure();
         return ResultTypes{type};
       },
       groupNormVjp)

@@ -55,13 +55,18 @@ static void registerSlices(OpRegistry &registry) {
   auto &narrow = registry.add("aten::narrow");
   narrow.infer = [](const CallArgs &args) -> FailureOr<ResultTypes> {
     RankedTensorType type = args.type(0);
-    if (!type || !type.getRank() || !args.integer(3))
+    auto start = args.integer(2), length = args.integer(3);
+    if (!type || !type.getRank() || !start || !length)
       return failure();
     auto dim = wrapDim(args.integer(1), type.getRank());
-    if (!dim || *args.integer(3) > type.getDimSize(*dim))
+    if (!dim)
+      return failure();
+    int64_t size = type.getDimSize(*dim);
+    if (*start < -size || *start > size || *length < 0 ||
+        (*start < 0 ? *start + size : *start) + *length > size)
       return failure();
     Shape shape(type.getShape());
-    shape[*dim] = *args.integer(3);
+    shape[*dim] = *length;
     return shaped(type, shape);
   };
   narrow.vjp = [](VjpContext &ctx) {

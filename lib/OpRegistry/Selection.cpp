@@ -21,9 +21,15 @@ static Value compare(VjpContext &ctx, StringRef callee, Arg a, Arg b) {
   return ctx.call(callee, {a, b});
 }
 
+/// bool, or u8 as of old.
+static bool isCondition(RankedTensorType type) {
+  return type.getElementType().isInteger(1) ||
+         type.getElementType().isInteger(8);
+}
+
 static Infer inferWhere(const CallArgs &args) {
   RankedTensorType c = args.type(0), a = args.type(1), b = args.type(2);
-  if (!c || !a || !b)
+  if (!c || !a || !b || !isCondition(c))
     return failure();
   return broadcastResult({c, a, b}, promote(a, b));
 }
@@ -39,7 +45,7 @@ static void registerWhere(OpRegistry &registry) {
       registry, "aten::where.ScalarSelf",
       [](const CallArgs &args) -> Infer {
         RankedTensorType c = args.type(0), b = args.type(2);
-        if (!c || !b || !args.number(1))
+        if (!c || !b || !args.number(1) || !isCondition(c))
           return failure();
         return broadcastResult({c, b},
                                promoteScalar(b.getElementType(), args.attr(1)));
@@ -51,7 +57,7 @@ static void registerWhere(OpRegistry &registry) {
       registry, "aten::where.ScalarOther",
       [](const CallArgs &args) -> Infer {
         RankedTensorType c = args.type(0), a = args.type(1);
-        if (!c || !a || !args.number(2))
+        if (!c || !a || !args.number(2) || !isCondition(c))
           return failure();
         return broadcastResult({c, a},
                                promoteScalar(a.getElementType(), args.attr(2)));
