@@ -204,8 +204,12 @@ nxdt::capture::readArguments(const c10::FunctionSchema &schema,
       call.args.push_back(std::move(*plain));
     } else {
       call.args.emplace_back(NoneArg());
-      call.unsupported.push_back("argument '" + argument.name() + "' is a " +
-                                 value.tagKind());
+      bool isType =
+          schemaType(argument)->kind() == c10::TypeKind::ScalarTypeType;
+      call.unsupported.push_back(
+          "argument '" + argument.name() + "' is " +
+          (isType ? c10::toString(static_cast<at::ScalarType>(value.toInt()))
+                  : "a " + value.tagKind()));
     }
     const c10::AliasInfo *alias = argument.alias_info();
     if (alias && alias->isWrite())

@@ -188,7 +188,7 @@ std::optional<CapturedModel> nxdt::capture::captureModule(
   };
   bool hasRun = guarded(run, "forward", forward, paths,
                         std::numeric_limits<int32_t>::max(), problems);
-  inferPaths(model.forward, paramOf);
+  inferPaths(model.forward, paramOf, paths.libraryModules());
   if (hasRun && logits.defined()) {
     forward.checkAutograd(logits);
     model.logits = forward.find(logits);
@@ -205,9 +205,8 @@ std::optional<CapturedModel> nxdt::capture::captureModule(
     const std::string &name = param.captured.name;
     if (!used.back())
       problems.add("parameter '" + name +
-                       "' is never used by forward: it "
-                       "keeps its initial value",
-                   "", -1, /*isWarning=*/true);
+                       "' is never used by forward: it gets no gradient",
+                   moduleOf(name), -1, /*isWarning=*/true);
   }
   readInits(state, inits, used, problems);
   if (problems.hasErrors())

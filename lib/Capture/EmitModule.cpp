@@ -139,11 +139,6 @@ DictionaryAttr Emitter::init(const ParamInit &init) {
   llvm_unreachable("all kinds are listed");
 }
 
-static std::string moduleOf(const std::string &name) {
-  size_t dot = name.rfind('.');
-  return dot == std::string::npos ? std::string() : name.substr(0, dot);
-}
-
 void Emitter::declareState() {
   auto declare = [&](const std::string &name, StringRef role,
                      const ValueType &type, DictionaryAttr init,

@@ -8,6 +8,7 @@
 
 #include "CallArguments.h"
 
+#include <ATen/ops/arange.h>
 #include <ATen/ops/empty_strided.h>
 #include <torch/csrc/autograd/grad_mode.h>
 
@@ -73,8 +74,15 @@ static int64_t extent(const at::Tensor &tensor) {
   return last + 1;
 }
 
+/// Fills with different numbers; integers stay small enough to be indices.
+static void vary(const at::Tensor &tensor) {
+  at::Tensor flat = tensor.as_strided({extent(tensor)}, {1});
+  int64_t period = tensor.is_floating_point() ? 7 : 2;
+  flat.copy_(at::arange(flat.numel()).remainder(period));
+}
+
 torch::jit::Stack MetaRun::runOnCpu(const torch::jit::Stack &arguments,
-                                    double fill) {
+                                    bool isVaried) {
   copies.clear();
   torch::jit::Stack stack = arguments;
   for (c10::IValue &value : stack)
@@ -85,7 +93,9 @@ torch::jit::Stack MetaRun::runOnCpu(const torch::jit::Stack &arguments,
       at::Tensor copy = at::empty_strided(
           meta.sizes(), meta.strides(),
           at::TensorOptions().dtype(meta.scalar_type()).device(at::kCPU));
-      copy.fill_(fill);
+      copy.zero_();
+      if (isVaried)
+        vary(copy);
       copies.emplace_back(meta, copy);
       return copy;
     });
@@ -126,12 +136,13 @@ void MetaRun::runOnZeros(torch::jit::Stack &stack) {
 
   bool grad = needsGrad(stack);
   isOnCpu = true;
-  torch::jit::Stack results = runOnCpu(stack, 0.0);
+  torch::jit::Stack results = runOnCpu(stack, /*isVaried=*/false);
   auto zeros = copies;
   if (seen.readData || op.hasTag(at::Tag::dynamic_output_shape)) {
     // The operator looked at its data. Does the outside see that?
     try {
-      isDataDependent = !sameShapes(results, runOnCpu(stack, 1.0));
+      isDataDependent =
+          !sameShapes(results, runOnCpu(stack, /*isVaried=*/true));
     } catch (const c10::Error &) {
       isDataDependent = true;
     }
@@ -146,6 +157,9 @@ void MetaRun::runOnZeros(torch::jit::Stack &stack) {
         return meta.as_strided(result.sizes(), result.strides(),
                                result.storage_offset());
     }
+    std::string what;
+    TORCH_CHECK(isSupported(result, what), calleeName(op.schema()), " gives ",
+                what, ": not supported");
     return emptyMeta(result.sizes(), result.strides(), result.scalar_type(),
                      grad);
   };

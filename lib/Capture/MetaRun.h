@@ -41,7 +41,7 @@ public:
 
 private:
   void runOnZeros(torch::jit::Stack &stack);
-  torch::jit::Stack runOnCpu(const torch::jit::Stack &arguments, double fill);
+  torch::jit::Stack runOnCpu(const torch::jit::Stack &arguments, bool isVaried);
 
   const c10::OperatorHandle &op;
   c10::DispatchKeySet below;

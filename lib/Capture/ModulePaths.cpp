@@ -40,8 +40,11 @@ ModulePaths::~ModulePaths() {
 }
 
 void ModulePaths::setRoot(const torch::nn::Module &root) {
-  for (const auto &module : root.named_modules(std::string(), false))
+  for (const auto &module : root.named_modules(std::string(), false)) {
     names.try_emplace(module.value().get(), module.key());
+    if (module.value()->name().starts_with("torch::nn::"))
+      library.insert(module.key());
+  }
 }
 
 const std::string &ModulePaths::current() const {
@@ -70,11 +73,6 @@ void ModulePaths::leave() {
 // Inference
 //===----------------------------------------------------------------------===//
 
-static std::string moduleOf(const std::string &param) {
-  size_t dot = param.rfind('.');
-  return dot == std::string::npos ? std::string() : param.substr(0, dot);
-}
-
 /// Whether `inner` is `outer` or below it.
 static bool isWithin(const std::string &inner, const std::string &outer) {
   return outer.empty() || inner == outer ||
@@ -89,7 +87,8 @@ static std::string commonModule(const std::string &a, std::string b) {
 }
 
 void nxdt::capture::inferPaths(Record &record,
-                               const std::map<ValueId, std::string> &paramOf) {
+                               const std::map<ValueId, std::string> &paramOf,
+                               const std::set<std::string> &libraryModules) {
   size_t count = record.ops.size();
   // The path by the operator's own parameter, where it has one.
   std::vector<std::optional<std::string>> own(count);
@@ -115,7 +114,12 @@ void nxdt::capture::inferPaths(Record &record,
     }
     if (!op.path.empty())
       continue;
-    if (previous && next[i])
-      op.path = commonModule(*previous, *next[i]);
+    if (!previous)
+      op.path = next[i] ? moduleOf(*next[i]) : std::string();
+    else if (next[i] && isWithin(*next[i], *previous))
+      op.path = *previous;
+    else
+      op.path =
+          libraryModules.count(*previous) ? moduleOf(*previous) : *previous;
   }
 }

@@ -10,6 +10,7 @@
 #include "Record.h"
 
 #include <map>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -30,6 +31,8 @@ public:
 
   /// Learns the names of a finished module's submodules.
   void setRoot(const torch::nn::Module &root);
+  /// Paths of modules that libtorch brings (torch::nn::Linear, ...).
+  const std::set<std::string> &libraryModules() const { return library; }
   /// Path of the innermost scope; empty outside of scopes and for the root.
   const std::string &current() const;
   /// Where the exception that ended the run came from: the innermost scope
@@ -43,15 +46,19 @@ public:
 private:
   uint64_t callback;
   std::unordered_map<const void *, std::string> names;
+  std::set<std::string> library;
   std::vector<std::string> stack;
   std::string thrown;
 };
 
 /// Gives a path to operators of `record` that have none, and a longer one to
 /// those that read a parameter of a submodule: an operator belongs to the
-/// module of its parameter; one without, to the innermost module around its
-/// neighbours that have one. `paramOf` maps values to parameter names.
-void inferPaths(Record &record, const std::map<ValueId, std::string> &paramOf);
+/// module of its parameter; one without, to that of the parameter which was
+/// read last, or to the module around it if it is one of `libraryModules`,
+/// which end with the operator that reads their parameters. `paramOf` maps
+/// values to parameter names.
+void inferPaths(Record &record, const std::map<ValueId, std::string> &paramOf,
+                const std::set<std::string> &libraryModules);
 
 } // namespace nxdt::capture
 

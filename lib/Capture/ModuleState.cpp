@@ -12,11 +12,6 @@
 
 using namespace nxdt::capture;
 
-static std::string moduleOf(const std::string &name) {
-  size_t dot = name.rfind('.');
-  return dot == std::string::npos ? std::string() : name.substr(0, dot);
-}
-
 static const void *storageOf(const at::Tensor &tensor) {
   return tensor.has_storage() ? tensor.storage().unsafeGetStorageImpl()
                               : nullptr;

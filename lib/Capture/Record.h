@@ -28,6 +28,12 @@ struct ValueType {
   std::vector<int64_t> shape;
 };
 
+/// "a.b" of "a.b.weight": the module that a parameter belongs to.
+inline std::string moduleOf(const std::string &name) {
+  size_t dot = name.rfind('.');
+  return dot == std::string::npos ? std::string() : name.substr(0, dot);
+}
+
 /// Index into Record::values.
 using ValueId = int32_t;
 

@@ -63,8 +63,15 @@ ValueId Recorder::findAlias(const at::Tensor &tensor) const {
 }
 
 void Recorder::report(std::string message) {
-  problems.add(std::move(message), paths.current(),
-               earlier ? static_cast<int32_t>(record.ops.size()) : -1);
+  pending.push_back(std::move(message));
+}
+
+void Recorder::flushReports() {
+  // The operator itself if it was recorded, else the last one before it.
+  auto opIndex = static_cast<int32_t>(record.ops.size()) - 1;
+  for (std::string &message : pending)
+    problems.add(std::move(message), paths.current(), earlier ? opIndex : -1);
+  pending.clear();
 }
 
 //===----------------------------------------------------------------------===//
@@ -98,6 +105,20 @@ at::Tensor Recorder::recordScalar(const at::Tensor &wrapped) {
   return meta;
 }
 
+/// `tensor` became another object for the memory of `source` by itself.
+void Recorder::recordAlias(ValueId source, const at::Tensor &tensor) {
+  RecordedOp op;
+  op.callee = "aten::detach";
+  op.args.emplace_back(OperandArg());
+  op.operands.push_back(source);
+  op.views.push_back(0);
+  op.path = paths.current();
+  at::Tensor operand = alive[source];
+  op.results.push_back(declare(tensor));
+  observer.observe(op, false, {operand}, {tensor});
+  record.ops.push_back(std::move(op));
+}
+
 at::Tensor Recorder::resolve(const c10::OperatorHandle &op,
                              const at::Tensor &tensor) {
   std::string callee = calleeName(op.schema());
@@ -121,6 +142,11 @@ at::Tensor Recorder::resolve(const c10::OperatorHandle &op,
       isSupported(tensor, what) && !tensor.is_complex())
     return recordScalar(tensor);
 
+  // Constructors write through x.data(), libtorch's own too.
+  if (ValueId source = findAlias(tensor); source >= 0 && !earlier) {
+    recordAlias(source, tensor);
+    return tensor;
+  }
   std::string shape = c10::str(c10::toString(tensor.scalar_type()),
                                " of shape ", tensor.sizes());
   if (earlier && earlier->find(tensor) >= 0)
@@ -210,6 +236,7 @@ void Recorder::call(const c10::OperatorHandle &op, c10::DispatchKeySet below,
   const c10::FunctionSchema &schema = op.schema();
   std::string callee = calleeName(schema);
   size_t numArguments = schema.arguments().size();
+  auto flush = c10::make_scope_exit([&] { flushReports(); });
   auto arguments = [&] { return torch::jit::last(*stack, numArguments); };
   {
     // What this does itself is not the model's.

@@ -89,9 +89,12 @@ public:
   };
 
 private:
+  /// For the operator at hand: they are added when it is done.
   void report(std::string message);
+  void flushReports();
   ValueId newValue(const at::Tensor &tensor);
   at::Tensor resolve(const c10::OperatorHandle &op, const at::Tensor &tensor);
+  void recordAlias(ValueId source, const at::Tensor &tensor);
   at::Tensor recordScalar(const at::Tensor &wrapped);
   bool answerItem(const c10::OperatorHandle &op, torch::jit::Stack &stack,
                   size_t numArguments);
@@ -113,6 +116,7 @@ private:
   std::vector<int32_t> bornIn;
   std::vector<std::shared_ptr<torch::autograd::Node>> bornWith;
   std::unordered_map<const c10::TensorImpl *, ValueId> valueOf;
+  std::vector<std::string> pending;
   int64_t numItems = 0;
   bool tainted = false;
 };

@@ -1,0 +1,1 @@
+int nxdt_test_nothing = 0;
