@@ -337,29 +337,27 @@ double difference(const at::Tensor &a, const at::Tensor &b) {
   return x.sub(y).abs().max().item<double>() / scale;
 }
 
-struct Run::Impl {
+struct PlanRun::Impl {
   explicit Impl(plan::Plan plan) : executor(std::move(plan)) {}
   runtime::Executor executor;
 };
 
-Run::Run(plan::Plan plan,
-         const std::vector<std::pair<std::string, at::Tensor>> &buffers)
+PlanRun::PlanRun(plan::Plan plan,
+                 const std::vector<std::pair<std::string, at::Tensor>> &buffers)
     : impl(std::make_unique<Impl>(std::move(plan))) {
   for (const auto &[name, value] : buffers)
     set(name, value);
 }
-Run::~Run() = default;
+PlanRun::~PlanRun() = default;
 
-void Run::run(const std::string &program) { impl->executor.run(program); }
+void PlanRun::run(const std::string &program) { impl->executor.run(program); }
 
-at::Tensor Run::buffer(const std::string &name) const {
+at::Tensor PlanRun::buffer(const std::string &name) const {
   return impl->executor.buffer(name);
 }
 
-void Run::set(const std::string &name, const at::Tensor &value) {
-  // A parameter whose gradient is not wanted may not be part of the plan.
-  if (const at::Tensor *buffer = impl->executor.findBuffer(name))
-    buffer->copy_(value);
+void PlanRun::set(const std::string &name, const at::Tensor &value) {
+  impl->executor.buffer(name).copy_(value);
 }
 
 } // namespace nxdt::test

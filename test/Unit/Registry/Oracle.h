@@ -61,11 +61,11 @@ double difference(const at::Tensor &a, const at::Tensor &b);
 
 /// Runs `probe` of a plan on the runtime's executor: sets these buffers, then
 /// answers for others.
-class Run {
+class PlanRun {
 public:
-  Run(plan::Plan plan,
+  PlanRun(plan::Plan plan,
       const std::vector<std::pair<std::string, at::Tensor>> &buffers);
-  ~Run();
+  ~PlanRun();
   void run(const std::string &program);
   at::Tensor buffer(const std::string &name) const;
   void set(const std::string &name, const at::Tensor &value);

@@ -13,6 +13,7 @@
 #include "Compiler.h"
 #include "Oracle.h"
 
+#include "ATen/Parallel.h"
 #include "ATen/core/grad_mode.h"
 #include "ATen/ops/zeros_like.h"
 
@@ -24,6 +25,9 @@ using namespace nxdt::test;
 using nxdt::plan::DType;
 
 namespace {
+
+/// Everything here is tiny: threads would only wait for each other.
+[[maybe_unused]] const bool kOneThread = (at::set_num_threads(1), true);
 
 /// A sample with types for its tensors.
 struct Variant {
@@ -261,7 +265,7 @@ void checkGradients(const Variant &variant, const Ran &ran) {
     buffers.emplace_back("t" + std::to_string(i), ran.bases[i]);
   for (size_t i = 0; i < cotangents.size(); ++i)
     buffers.emplace_back("c" + std::to_string(i), cotangents[i]);
-  Run run(std::move(compiled.plan), buffers);
+  PlanRun run(std::move(compiled.plan), buffers);
   run.run("probe");
 
   std::vector<TensorType> all = typesOf(variant);
