@@ -55,7 +55,7 @@ struct Init {
 /// A tensor that lives across programs. Shapes of this rank; `logicalShape`
 /// and `sliceStart` say which part of the unpadded whole it holds.
 struct Buffer {
-  std::string name;  ///< unique
+  std::string name; ///< unique
   Role role = Role::Scalar;
   std::string param; ///< owner's parameter name for Param..Grad, else empty
   std::string state; ///< for OptState
@@ -79,10 +79,9 @@ struct DeviceArg {
   bool operator==(const DeviceArg &) const = default;
 };
 /// One argument of an operator's schema.
-using Arg =
-    std::variant<None, bool, int64_t, double, std::string, DType, DeviceArg,
-                 std::vector<int64_t>, std::vector<double>, std::vector<bool>,
-                 ValueRef, std::vector<ValueRef>>;
+using Arg = std::variant<None, bool, int64_t, double, std::string, DType,
+                         DeviceArg, std::vector<int64_t>, std::vector<double>,
+                         std::vector<bool>, ValueRef, std::vector<ValueRef>>;
 
 enum class OpKind {
   Aten,    ///< any operator of the dispatcher, of a listed library too
