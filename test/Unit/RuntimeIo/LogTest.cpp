@@ -17,7 +17,9 @@
 
 #include <cmath>
 #include <map>
+#include <pty.h>
 #include <sstream>
+#include <unistd.h>
 
 namespace fs = std::filesystem;
 
@@ -311,6 +313,32 @@ TEST(Progress, LinesWhereThereIsNoTerminal) {
   EXPECT_EQ(text, "step 3/10  loss 0.3333  grad_norm 0.100  lr 0.0001  2.05k "
                   "tokens/s  250 ms/step  3.00 GiB\n"
                   "step 3  val_loss 1.5000\nhello\n");
+}
+
+TEST(Progress, BarOnATerminal) {
+  int control = -1;
+  int terminal = -1;
+  winsize size{24, 60, 0, 0};
+  ASSERT_EQ(::openpty(&control, &terminal, nullptr, nullptr, &size), 0);
+  ::setenv("TERM", "xterm", 1);
+  std::FILE *out = ::fdopen(terminal, "w");
+  {
+    Progress progress(out, 10, /*bar=*/true);
+    progress.step(metricsAt(5));
+    progress.message("hello");
+    progress.step(metricsAt(6)); // too soon to be drawn
+  }
+  char buffer[4096];
+  std::string text(buffer, static_cast<size_t>(::read(control, buffer, 4096)));
+  std::fclose(out);
+  ::close(control);
+  std::string bar =
+      "[##########..........] step 5/10  loss 0.3333  grad_norm 0.333";
+  bar.resize(59); // one less than the terminal is wide
+  EXPECT_EQ(text.rfind("\r" + bar + "\033[K\r\033[Khello\r\n", 0), 0u) << text;
+  EXPECT_NE(text.find("\r[############........] step 6/10"), std::string::npos)
+      << text;
+  EXPECT_EQ(text.substr(text.size() - 2), "\r\n");
 }
 
 TEST(Format, Numbers) {
