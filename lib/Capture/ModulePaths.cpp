@@ -90,16 +90,25 @@ void nxdt::capture::inferPaths(Record &record,
                                const std::map<ValueId, std::string> &paramOf,
                                const std::set<std::string> &libraryModules) {
   size_t count = record.ops.size();
-  // The path by the operator's own parameter, where it has one.
+  // The path by the operator's own parameter, where it has one. A view of a
+  // parameter (W^T) is that parameter.
+  std::map<ValueId, std::string> paramOrView = paramOf;
   std::vector<std::optional<std::string>> own(count);
-  for (size_t i = 0; i < count; ++i)
-    for (ValueId operand : record.ops[i].operands) {
-      auto it = paramOf.find(operand);
-      if (it == paramOf.end())
+  for (size_t i = 0; i < count; ++i) {
+    const RecordedOp &op = record.ops[i];
+    for (ValueId operand : op.operands) {
+      auto it = paramOrView.find(operand);
+      if (it == paramOrView.end())
         continue;
       std::string module = moduleOf(it->second);
       own[i] = own[i] ? commonModule(*own[i], module) : module;
     }
+    for (size_t k = 0; k < op.results.size(); ++k)
+      if (op.views[k] >= 0)
+        if (auto it = paramOrView.find(op.operands[op.views[k]]);
+            it != paramOrView.end())
+          paramOrView.try_emplace(op.results[k], it->second);
+  }
   std::vector<std::optional<std::string>> next(count + 1);
   for (size_t i = count; i-- > 0;)
     next[i] = own[i] ? own[i] : next[i + 1];

@@ -338,6 +338,8 @@ TEST(CaptureRecord, PathsByParameters) {
   EXPECT_EQ(findOp(record, "aten::embedding").path, "");
   // How libtorch's C++ Linear computes x W^T + b.
   EXPECT_EQ(findOp(record, "aten::t").path, "block.fc");
+  EXPECT_EQ(record.ops[3].callee, "aten::matmul");
+  EXPECT_EQ(record.ops[3].path, "block.fc");
   EXPECT_EQ(findOp(record, "aten::add_.Tensor").path, "block.fc");
   EXPECT_EQ(findOp(record, "aten::relu").path, "block");
   EXPECT_EQ(findOp(record, "aten::mul.Scalar").path, "block");
