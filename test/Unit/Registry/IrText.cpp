@@ -116,7 +116,7 @@ std::string callText(const Sample &sample, const std::vector<TensorType> &types,
 
 std::string lossModule(const Sample &sample,
                        const std::vector<TensorType> &types,
-                       const std::vector<TensorType> &results) {
+                       const std::vector<TensorType> &results, size_t first) {
   std::vector<Input> inputs;
   std::string body;
   for (size_t i = 0; i < types.size(); ++i) {
@@ -133,12 +133,13 @@ std::string lossModule(const Sample &sample,
     body += "    " + name + " = nxdt.aten " + view + " : (" + toString(base) +
             ") -> " + toString(types[i]) + "\n";
   }
-  return lossModule(inputs, body + callText(sample, types, results), results);
+  return lossModule(inputs, body + callText(sample, types, results), results,
+                    first);
 }
 
 std::string lossModule(const std::vector<Input> &inputs,
                        const std::string &body,
-                       const std::vector<TensorType> &results) {
+                       const std::vector<TensorType> &results, size_t first) {
   std::string buffers, arguments, loss;
   auto declare = [&](const std::string &name, const TensorType &type,
                      bool isParam) {
@@ -151,7 +152,7 @@ std::string lossModule(const std::vector<Input> &inputs,
   for (size_t i = 0; i < inputs.size(); ++i)
     declare("t" + std::to_string(i), inputs[i].type, inputs[i].isParam);
   std::string total;
-  for (size_t i = 0; i < results.size(); ++i) {
+  for (size_t i = first; i < results.size(); ++i) {
     if (!isFloat(results[i].dtype))
       continue;
     std::string n = std::to_string(i), wide = "%r" + n;

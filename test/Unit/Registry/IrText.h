@@ -32,10 +32,12 @@ std::string callText(const Sample &sample, const std::vector<TensorType> &types,
 
 /// A module with `@forward`: parameters and buffers `t0`, `t1`, ... are the
 /// tensors, `c0`, ... a cotangent for each float result, and the loss is the
-/// sum over results of result * cotangent, in f64.
+/// sum over results of result * cotangent, in f64. Results in front of `first`
+/// are not used.
 std::string lossModule(const Sample &sample,
                        const std::vector<TensorType> &types,
-                       const std::vector<TensorType> &results);
+                       const std::vector<TensorType> &results,
+                       size_t first = 0);
 
 /// The same for any body: `%a<i>` are the inputs, `%r<i>` the results.
 struct Input {
@@ -44,7 +46,8 @@ struct Input {
 };
 std::string lossModule(const std::vector<Input> &inputs,
                        const std::string &body,
-                       const std::vector<TensorType> &results);
+                       const std::vector<TensorType> &results,
+                       size_t first = 0);
 
 } // namespace nxdt::test
 

@@ -251,6 +251,10 @@ std::vector<at::Tensor> makeCotangents(const std::vector<at::Tensor> &results,
   std::normal_distribution<double> normal;
   std::vector<at::Tensor> cotangents;
   for (const at::Tensor &result : results) {
+    if (!result.is_floating_point()) {
+      cotangents.emplace_back();
+      continue;
+    }
     at::Tensor values = at::empty(result.sizes(), at::kDouble);
     for (int64_t i = 0; i < values.numel(); ++i)
       values.data_ptr<double>()[i] = normal(generator);
@@ -263,7 +267,7 @@ at::Tensor lossOf(const std::vector<at::Tensor> &results,
                   const std::vector<at::Tensor> &cotangents) {
   at::Tensor loss;
   for (size_t i = 0; i < results.size(); ++i) {
-    if (!results[i].is_floating_point())
+    if (!cotangents[i].defined())
       continue;
     at::Tensor term = results[i].to(at::kDouble).mul(cotangents[i]).sum();
     loss = loss.defined() ? loss.add(term) : term;

@@ -35,12 +35,12 @@ std::vector<at::Tensor> viewBases(const Sample &sample,
 std::vector<at::Tensor> callOperator(const Sample &sample,
                                      const std::vector<at::Tensor> &tensors);
 
-/// A function of tensors and its float results' cotangents.
 using Function =
     std::function<std::vector<at::Tensor>(const std::vector<at::Tensor> &)>;
+/// One per float result, undefined for the others.
 std::vector<at::Tensor> makeCotangents(const std::vector<at::Tensor> &results,
                                        uint64_t seed);
-/// Sum over the float results of result * cotangent, in f64.
+/// Sum over results with a cotangent of result * cotangent, in f64.
 at::Tensor lossOf(const std::vector<at::Tensor> &results,
                   const std::vector<at::Tensor> &cotangents);
 /// Gradients of that loss for the wanted inputs by libtorch's autograd
@@ -64,7 +64,7 @@ double difference(const at::Tensor &a, const at::Tensor &b);
 class PlanRun {
 public:
   PlanRun(plan::Plan plan,
-      const std::vector<std::pair<std::string, at::Tensor>> &buffers);
+          const std::vector<std::pair<std::string, at::Tensor>> &buffers);
   ~PlanRun();
   void run(const std::string &program);
   at::Tensor buffer(const std::string &name) const;
