@@ -91,6 +91,18 @@ static std::string messageOf(const std::exception &error) {
   return message;
 }
 
+/// As Python's module.to(dtype): C++'s casts integer and boolean buffers too.
+static void castFloating(const torch::nn::Module &module,
+                         at::ScalarType dtype) {
+  at::NoGradGuard noGrad;
+  std::vector<at::Tensor> tensors = module.parameters();
+  for (const at::Tensor &buffer : module.buffers())
+    tensors.push_back(buffer);
+  for (at::Tensor &tensor : tensors)
+    if (tensor.defined() && tensor.is_floating_point())
+      tensor.set_data(tensor.to(dtype));
+}
+
 static void checkLogits(const at::Tensor &logits, const CaptureOptions &options,
                         const Recorder &recorder, Problems &problems) {
   std::string wanted = "forward must return logits: a floating tensor of shape "
@@ -157,7 +169,7 @@ std::optional<CapturedModel> nxdt::capture::captureModule(
       throw UserError("the model's factory returned no module");
     module->train();
     if (options.toBFloat16)
-      module->to(at::kBFloat16);
+      castFloating(*module, at::kBFloat16);
   };
   if (!guarded(construct, "the constructor", constructor, paths, -1, problems))
     return std::nullopt;

@@ -21,7 +21,7 @@ struct CaptureOptions {
   int64_t microBatchSize = 1;
   int64_t sequenceLength = 1;
   /// Casts the module (parameters and floating buffers) to bfloat16 after
-  /// construction, as module->to(kBFloat16) does.
+  /// construction, as Python's module.to(torch.bfloat16) does.
   bool toBFloat16 = false;
 };
 

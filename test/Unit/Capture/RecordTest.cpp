@@ -526,6 +526,8 @@ TEST(CaptureBuffers, CastWithTheModule) {
           at::Tensor scale = at::zeros({kWidth});
           scale.select(0, 0).fill_(2);
           net.block->register_buffer("scale", scale);
+          net.register_buffer("mask", at::ones({2}, at::kBool));
+          net.register_buffer("count", at::zeros({2}, at::kLong));
           Net *root = &net;
           net.block->body = [root](at::Tensor x) {
             return x * root->block->named_buffers()["scale"];
@@ -535,10 +537,15 @@ TEST(CaptureBuffers, CastWithTheModule) {
       /*toBFloat16=*/true);
   expectClean(captured);
   ASSERT_TRUE(captured.model);
-  EXPECT_EQ(captured.model->buffers[0].type.element, ElementType::BF16);
   const Record &init = captured.model->init;
-  EXPECT_EQ(init.values[captured.model->buffers[0].initValue].element,
-            ElementType::BF16);
+  std::map<std::string, ElementType> types;
+  for (const CapturedBuffer &buffer : captured.model->buffers) {
+    types[buffer.name] = buffer.type.element;
+    EXPECT_EQ(init.values[buffer.initValue].element, buffer.type.element);
+  }
+  EXPECT_EQ(types["block.scale"], ElementType::BF16);
+  EXPECT_EQ(types["mask"], ElementType::Bool);
+  EXPECT_EQ(types["count"], ElementType::I64);
   // The write through a view is not lost.
   findOp(init, "aten::fill_.Scalar");
 }
