@@ -176,8 +176,8 @@ void buildData(Context &context) {
       "data.micro_batch_size", "samples per rank and forward pass, at least 1");
   complete &= context.require("data.global_batch_size",
                               "samples per optimizer step, over all ranks");
-  data.microBatchSize = context.intOr("data.micro_batch_size", 1);
-  data.globalBatchSize = context.intOr("data.global_batch_size", 1);
+  data.microBatchSize = context.intOr("data.micro_batch_size", 0);
+  data.globalBatchSize = context.intOr("data.global_batch_size", 0);
   data.trainDir = context.pathOf("data.train_dir");
   data.valDir = context.pathOf("data.val_dir");
   int64_t unit = 0;
