@@ -1,0 +1,27 @@
+// RUN: nxdt-opt %s --store-in-place --split-input-file --verify-diagnostics
+
+nxdt.buffer @x {role = "input"} : tensor<4xf32>
+// expected-error @+1 {{result 0 of program 'f' is not written to a buffer}}
+func.func @f(%x: tensor<4xf32> {nxdt.buffer = @x}) -> tensor<4xf32> { return %x : tensor<4xf32> }
+
+// -----
+
+nxdt.buffer @x {role = "input"} : tensor<4xf32>
+nxdt.buffer @n {role = "scalar"} : tensor<f32>
+func.func @f(%x: tensor<4xf32> {nxdt.buffer = @x}) -> (tensor<f32> {nxdt.buffer = @n}) {
+  // expected-error @+1 {{is still there; run lower-to-aten first}}
+  %n = nxdt.global_norm(%x) : (tensor<4xf32>) -> tensor<f32>
+  return %n : tensor<f32>
+}
+
+// -----
+
+nxdt.buffer @p {role = "param"} : tensor<4xf32>
+nxdt.buffer @lr {role = "input"} : tensor<f64>
+nxdt.buffer @s {role = "input"} : tensor<f32>
+nxdt.buffer @out {role = "scalar"} : tensor<4xf32>
+func.func @f(%p: tensor<4xf32> {nxdt.buffer = @p}, %lr: tensor<f64> {nxdt.buffer = @lr}, %s: tensor<f32> {nxdt.buffer = @s}) -> (tensor<4xf32> {nxdt.buffer = @out}) {
+  // expected-error @+1 {{updates a value that is not a buffer, or that is read afterwards}}
+  %p1 = nxdt.sgd %p, %p, %lr, %s, %s {momentum = 0.0 : f64, dampening = 0.0 : f64, nesterov = false, weight_decay = 0.0 : f64} : (tensor<4xf32>, tensor<4xf32>, tensor<f64>, tensor<f32>, tensor<f32>) -> tensor<4xf32>
+  return %p1 : tensor<4xf32>
+}
