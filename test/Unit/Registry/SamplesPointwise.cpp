@@ -29,7 +29,7 @@ exp exp2 expm1 sin cos tanh sigmoid erf sinh cosh atan silu mish | f[2,3] | f[2,
 tan asin acos atanh | u[2,3] | u[2]' | u[]
 asinh | f[2,3]
 log log2 log10 sqrt rsqrt reciprocal | p[2,3] | p[2,3]' | p[]
-log1p | p[2,3] | u[3]'
+log1p | u[2,3] | u[3]' | u[]
 log_sigmoid | f[2,3] | f[3]' | f[]
 gelu | f[2,3] | f[2,3]', "tanh" | f[], "none"
 relu relu6 | f[2,3] | f[2,3]' | g[6] | f[]
