@@ -308,6 +308,14 @@ void Recorder::call(const c10::OperatorHandle &op, c10::DispatchKeySet below,
   finish(op, std::move(recorded), call, isRandom, results);
 }
 
+/// Whether autograd follows what is called now: neither NoGradGuard nor
+/// AutoDispatchBelowAutograd is in force.
+static bool isDifferentiated() {
+  return at::GradMode::is_enabled() &&
+         !c10::impl::tls_local_dispatch_key_set().excluded_.has_any(
+             c10::autograd_dispatch_keyset);
+}
+
 void Recorder::finish(const c10::OperatorHandle &op, RecordedOp recorded,
                       const CallArguments &call, bool isRandom,
                       const std::vector<at::Tensor> &results) {
@@ -347,7 +355,7 @@ void Recorder::finish(const c10::OperatorHandle &op, RecordedOp recorded,
               "while a model is captured its tensors have no data: data_ptr() "
               "and accessor() cannot be used, nor operators that need them");
   }
-  recorded.noGrad = !at::GradMode::is_enabled();
+  recorded.noGrad = !isDifferentiated();
   recorded.path = paths.current();
   observer.observe(recorded, isRandom, call.operands, results);
   record.ops.push_back(std::move(recorded));

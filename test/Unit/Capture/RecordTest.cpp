@@ -303,6 +303,21 @@ TEST(CaptureRecord, GradMode) {
   EXPECT_FALSE(findOp(captured.model->forward, "aten::add.Tensor").noGrad);
 }
 
+TEST(CaptureRecord, BelowAutograd) {
+  Captured captured = captureBody([](at::Tensor x) {
+    at::Tensor y;
+    {
+      at::AutoDispatchBelowAutograd below;
+      y = x * 2;
+    }
+    return x + y;
+  });
+  expectClean(captured);
+  ASSERT_TRUE(captured.model);
+  EXPECT_TRUE(findOp(captured.model->forward, "aten::mul.Scalar").noGrad);
+  EXPECT_FALSE(findOp(captured.model->forward, "aten::add.Tensor").noGrad);
+}
+
 TEST(CaptureRecord, TwiceIsTheSame) {
   for (int i = 0; i < 2; ++i) {
     Captured captured = captureBody([](at::Tensor x) { return x.relu(); });
