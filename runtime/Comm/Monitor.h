@@ -34,8 +34,8 @@ struct MonitorOptions {
   double grace_s = 2.5;
 };
 
-/// A star around rank 0: every rank sends a beat with its status four times a
-/// second, rank 0 judges and tells all. Runs in a thread of its own, so that it
+/// A star around rank 0: every rank sends a beat with its status some twenty
+/// times a second, rank 0 judges and tells all. Runs in a thread of its own, so that it
 /// speaks while the program computes; SIGSTOP stops it too, which is how a
 /// stopped rank is noticed.
 class Monitor {

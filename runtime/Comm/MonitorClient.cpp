@@ -15,7 +15,6 @@ namespace nxdt::comm {
 
 namespace {
 
-constexpr double kBeat_s = 0.25;
 
 class Client final : public MonitorBase {
 public:
@@ -39,7 +38,7 @@ private:
                                    (connection.hasOutput() ? POLLOUT : 0)),
                 0};
     if (connection.isOpen())
-      poll(&wait, 1, 50);
+      poll(&wait, 1, kPollMs);
     else
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
     connection.flush();
@@ -57,7 +56,7 @@ private:
     }
     judgeHub();
     tellDone();
-    if (secondsSince(lastBeat) >= kBeat_s) {
+    if (secondsSince(lastBeat) >= beatSeconds(options.worldSize)) {
       lastBeat = Clock::now();
       connection.send(kBeat, encodeStatus(context->status.snapshot()));
     }

@@ -24,12 +24,20 @@ inline double secondsSince(Clock::time_point then) {
   return std::chrono::duration<double>(Clock::now() - then).count();
 }
 
+constexpr int kPollMs = 20;
+
 /// Message types.
 constexpr char kHello = 'H';   ///< rank, pid, host
 constexpr char kArrived = 'A'; ///< all are there: address of rank 0, hosts
 constexpr char kBeat = 'B';    ///< a status
 constexpr char kFailed = 'F';  ///< a message; ends the run
 constexpr char kDone = 'G';    ///< this rank (to the hub), all (to a client)
+
+/// Seconds between beats: what the others know of a dead rank is at most this
+/// old, and rank 0 handles them for all ranks.
+inline double beatSeconds(int64_t worldSize) {
+  return 0.05 + 0.0005 * static_cast<double>(worldSize);
+}
 
 std::string encodeStatus(const StatusSnapshot &status);
 /// False for text that is no status.

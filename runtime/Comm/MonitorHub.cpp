@@ -18,7 +18,6 @@ namespace nxdt::comm {
 
 namespace {
 
-constexpr double kBeat_s = 0.25;
 /// A peer that takes nothing gets no more beats.
 constexpr size_t kMaxPendingBytes = 64 * 1024;
 
@@ -62,7 +61,7 @@ private:
     judgeSilence();
     judgeProgress();
     judgeEnd();
-    if (secondsSince(lastBeat) >= kBeat_s) {
+    if (secondsSince(lastBeat) >= beatSeconds(options.worldSize)) {
       lastBeat = Clock::now();
       std::string beat = encodeStatus(peers[0].status);
       broadcast(kBeat, beat, kMaxPendingBytes);
@@ -121,7 +120,7 @@ private:
         add(*peer.connection);
     for (Connection &stranger : strangers)
       add(stranger);
-    poll(waits.data(), waits.size(), 50);
+    poll(waits.data(), waits.size(), kPollMs);
     int fd;
     while ((fd = accept(listener.fd(), nullptr, nullptr)) >= 0)
       strangers.emplace_back(fd);
@@ -317,7 +316,7 @@ private:
   std::vector<Connection> strangers;
   StuckDetector detector;
   Clock::time_point began = Clock::now();
-  Clock::time_point lastBeat = Clock::now();
+  Clock::time_point lastBeat;
   Clock::time_point lastRound = Clock::now();
   Clock::time_point lastJudged = Clock::now();
   bool everyoneArrived = false;

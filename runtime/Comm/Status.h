@@ -45,7 +45,7 @@ struct StatusSnapshot {
   /// will happen here before another rank arrives.
   bool stuck = false;
   /// "step 3, waiting for all_reduce #17 of tp {0,1} (layers.0.mlp)".
-  std::string text;
+  std::string text = "nothing yet";
 };
 
 /// Written by the program and the groups' threads, read by the monitor. A call

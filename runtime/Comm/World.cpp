@@ -14,6 +14,7 @@
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <thread>
@@ -78,8 +79,18 @@ std::unique_ptr<World> World::create(const ProcessEnvironment &process,
   return world;
 }
 
+/// A peer that is gone must be an error of the write, not this process's silent
+/// end. A handler that somebody set stays.
+static void ignoreBrokenPipes() {
+  struct sigaction action {};
+  if (sigaction(SIGPIPE, nullptr, &action) == 0 &&
+      !(action.sa_flags & SA_SIGINFO) && action.sa_handler == SIG_DFL)
+    std::signal(SIGPIPE, SIG_IGN);
+}
+
 void World::connect() {
   using std::chrono::milliseconds;
+  ignoreBrokenPipes();
   c10d::TCPStoreOptions storeOptions;
   storeOptions.port = static_cast<uint16_t>(process.masterPort);
   storeOptions.isServer = process.rank == 0 && !process.agentServesStore;
