@@ -209,15 +209,13 @@ std::string Connection::localAddress() const {
     return "";
   std::string result = text;
   // IPv4 over a dual-stack socket.
-  if (result.rfind("::ffff:", 0) == 0 &&
-      result.find('.') != std::string::npos)
+  if (result.rfind("::ffff:", 0) == 0 && result.find('.') != std::string::npos)
     result = result.substr(7);
   return result;
 }
 
 bool isLoopbackAddress(const std::string &address) {
-  return address.empty() || address == "::1" ||
-         address.rfind("127.", 0) == 0;
+  return address.empty() || address == "::1" || address.rfind("127.", 0) == 0;
 }
 
 } // namespace nxdt::comm

@@ -1,4 +1,5 @@
-//===- Environment.cpp - rank, world size and address of this process -*- C++ -*-===//
+//===- Environment.cpp - rank, world size and address of this process -*- C++
+//-*-===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -66,8 +67,8 @@ private:
     std::string result;
     for (const std::string &name : names)
       if (has(name))
-        result += (result.empty() ? " (given: " : ", ") + name + "=" +
-                  env.at(name);
+        result +=
+            (result.empty() ? " (given: " : ", ") + name + "=" + env.at(name);
     return result.empty() ? "" : result + ")";
   }
 
@@ -164,8 +165,8 @@ ProcessEnvironment readOpenMpi(Reader &reader) {
   p.localSize = reader.number("OMPI_COMM_WORLD_LOCAL_SIZE", 1, kMaxRanks);
   p.nodes = nodesOf(p);
   std::string job = reader.text("PMIX_NAMESPACE");
-  setMaster(reader, p, "", job.empty() ? reader.text("OMPI_MCA_ess_base_jobid")
-                                       : job);
+  setMaster(reader, p, "",
+            job.empty() ? reader.text("OMPI_MCA_ess_base_jobid") : job);
   return p;
 }
 
@@ -181,30 +182,29 @@ int64_t slurmTasksPerNode(const std::string &text) {
 ProcessEnvironment readSlurm(Reader &reader) {
   ProcessEnvironment p;
   p.launcher = "Slurm";
-  std::string sizeName =
-      reader.has("SLURM_STEP_NUM_TASKS") ? "SLURM_STEP_NUM_TASKS"
-                                         : "SLURM_NTASKS";
+  std::string sizeName = reader.has("SLURM_STEP_NUM_TASKS")
+                             ? "SLURM_STEP_NUM_TASKS"
+                             : "SLURM_NTASKS";
   p.worldSize = reader.number(sizeName, 1, kMaxRanks);
   p.rank = reader.number("SLURM_PROCID", 0, kMaxRanks);
   p.localRank = reader.number("SLURM_LOCALID", 0, kMaxRanks);
-  p.nodes = reader.number(reader.has("SLURM_STEP_NUM_NODES")
-                              ? "SLURM_STEP_NUM_NODES"
-                              : "SLURM_NNODES",
-                          1, kMaxRanks, p.worldSize == 1 ? 1 : 0);
-  int64_t perNode = slurmTasksPerNode(
-      reader.text(reader.has("SLURM_STEP_TASKS_PER_NODE")
-                      ? "SLURM_STEP_TASKS_PER_NODE"
-                      : "SLURM_TASKS_PER_NODE"));
+  p.nodes =
+      reader.number(reader.has("SLURM_STEP_NUM_NODES") ? "SLURM_STEP_NUM_NODES"
+                                                       : "SLURM_NNODES",
+                    1, kMaxRanks, p.worldSize == 1 ? 1 : 0);
+  int64_t perNode = slurmTasksPerNode(reader.text(
+      reader.has("SLURM_STEP_TASKS_PER_NODE") ? "SLURM_STEP_TASKS_PER_NODE"
+                                              : "SLURM_TASKS_PER_NODE"));
   if (p.nodes == 1)
     perNode = p.worldSize;
   if (p.nodes > p.worldSize)
-    throw UserError("Slurm's variables contradict each other: " +
-                    std::to_string(p.nodes) + " nodes for " +
-                    std::to_string(p.worldSize) + " tasks");
+    throw UserError(
+        "Slurm's variables contradict each other: " + std::to_string(p.nodes) +
+        " nodes for " + std::to_string(p.worldSize) + " tasks");
   p.localSize = perNode ? perNode : p.localRank + 1;
-  std::string list = reader.text(reader.has("SLURM_STEP_NODELIST")
-                                     ? "SLURM_STEP_NODELIST"
-                                     : "SLURM_NODELIST");
+  std::string list =
+      reader.text(reader.has("SLURM_STEP_NODELIST") ? "SLURM_STEP_NODELIST"
+                                                    : "SLURM_NODELIST");
   setMaster(reader, p, list.empty() ? "" : firstSlurmHost(list),
             reader.text("SLURM_JOB_ID") + "." + reader.text("SLURM_STEP_ID"));
   return p;
@@ -223,10 +223,10 @@ ProcessEnvironment readPmi(Reader &reader) {
   } else {
     // Without it nobody says whether there are other hosts.
     if (p.worldSize > 1 && !reader.has("MASTER_ADDR"))
-      throw UserError("PMI gives PMI_RANK and PMI_SIZE=" +
-                      std::to_string(p.worldSize) +
-                      " but neither MPI_LOCALRANKID nor MASTER_ADDR: set "
-                      "MASTER_ADDR (127.0.0.1 on a single host) for all ranks");
+      throw UserError(
+          "PMI gives PMI_RANK and PMI_SIZE=" + std::to_string(p.worldSize) +
+          " but neither MPI_LOCALRANKID nor MASTER_ADDR: set "
+          "MASTER_ADDR (127.0.0.1 on a single host) for all ranks");
     p.localRank = p.rank;
     p.localSize = p.worldSize;
     p.nodes = p.worldSize == 1 ? 1 : 0;

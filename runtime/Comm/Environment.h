@@ -1,4 +1,5 @@
-//===- Environment.h - rank, world size and address of this process -*- C++ -*-===//
+//===- Environment.h - rank, world size and address of this process -*- C++
+//-*-===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

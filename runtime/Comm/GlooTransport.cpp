@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The only file that sees Gloo's names (GlooDeclarations/ says how). It makes no
-// object of a Gloo type and derives from none.
+// The only file that sees Gloo's names (GlooDeclarations/ says how). It makes
+// no object of a Gloo type and derives from none.
 //
 //===----------------------------------------------------------------------===//
 #define USE_C10D_GLOO

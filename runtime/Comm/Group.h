@@ -73,7 +73,8 @@ struct CollectiveCounter {
 /// be touched between start and wait. Not for several threads at once.
 ///
 /// Results do not depend on timing: element i of a reduction is
-/// ((x0 op x1) op x2) ... in the order of the members, see reduce() in Reduce.h.
+/// ((x0 op x1) op x2) ... in the order of the members, see reduce() in
+/// Reduce.h.
 class Group {
 public:
   virtual ~Group() = default;

@@ -1,4 +1,5 @@
-//===- HostGroup.cpp - collectives over a transport of host memory -*- C++ -*-===//
+//===- HostGroup.cpp - collectives over a transport of host memory -*- C++
+//-*-===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -181,8 +182,7 @@ void GroupState::execute(HostWork &work) {
   }
   int64_t peers = size() - 1;
   std::lock_guard<std::mutex> lock(mutex);
-  CollectiveCounter &counter =
-      counters[static_cast<size_t>(work.signature.op)];
+  CollectiveCounter &counter = counters[static_cast<size_t>(work.signature.op)];
   ++counter.calls;
   counter.inputBytes += static_cast<int64_t>(work.signature.bytes);
   if (work.check)

@@ -1,4 +1,5 @@
-//===- HostGroup.h - collectives over a transport of host memory -*- C++ -*-===//
+//===- HostGroup.h - collectives over a transport of host memory -*- C++
+//-*-===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -149,8 +149,8 @@ std::vector<std::string> Launcher::environmentOf(int64_t rank) const {
   EnvironmentMap env = currentEnvironment();
   // Threads of all ranks together: the cores.
   if (!env.count("OMP_NUM_THREADS"))
-    env["OMP_NUM_THREADS"] = std::to_string(
-        std::max<int64_t>(1, availableCores() / options.ranks));
+    env["OMP_NUM_THREADS"] =
+        std::to_string(std::max<int64_t>(1, availableCores() / options.ranks));
   for (const auto &[name, value] : options.environment)
     env[name] = value;
   std::string count = std::to_string(options.ranks);
@@ -403,8 +403,8 @@ int Launcher::report() const {
     code = WEXITSTATUS(who->status);
     how = "ended with exit code " + std::to_string(code);
   }
-  writeAll("error: rank " + std::to_string(who->rank) + " (" + host +
-           ", pid " + std::to_string(who->pid) + ") " + how +
+  writeAll("error: rank " + std::to_string(who->rank) + " (" + host + ", pid " +
+           std::to_string(who->pid) + ") " + how +
            "; it last reported: " + lastWords(who->rank) +
            (children.size() > 1 ? "; all other ranks were ended\n" : "\n"));
   return code;

@@ -168,10 +168,10 @@ void LoopbackWorld::run(const std::function<void(RankView &)> &program) {
         }
         // CommError already is the message of all ranks.
         bool isShared = dynamic_cast<const CommError *>(&e) != nullptr;
-        std::string message =
-            isShared ? e.what()
-                     : "rank " + std::to_string(rank->rank()) +
-                           " failed: " + e.what();
+        std::string message = isShared
+                                  ? e.what()
+                                  : "rank " + std::to_string(rank->rank()) +
+                                        " failed: " + e.what();
         for (auto &other : ranks)
           other->context->failure.fail(message);
       }

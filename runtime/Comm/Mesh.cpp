@@ -99,8 +99,8 @@ static std::string rawName(const GroupSpec &spec) {
     name += name.empty() ? "" : ",";
     name += ref.axis;
     if (ref.size != 0)
-      name += ":(" + std::to_string(ref.before) + ")" +
-              std::to_string(ref.size);
+      name +=
+          ":(" + std::to_string(ref.before) + ")" + std::to_string(ref.size);
   }
   return name;
 }
@@ -137,14 +137,13 @@ void checkGroupSpec(const Mesh &mesh, const GroupSpec &spec) {
            ++n)
         if (ref.before >= 1 && axis->size % (ref.before * n) == 0)
           legal += (legal.empty() ? "" : ", ") + std::to_string(n);
-      throw UserError(
-          "group '" + name + "': " + std::to_string(ref.before) + " x " +
-          std::to_string(size) + " does not divide axis '" + ref.axis +
-          "' of size " + std::to_string(axis->size) +
-          (legal.empty()
-               ? "; the first part must be a divisor of the axis"
-               : "; after a first " + std::to_string(ref.before) +
-                     " the size may be " + legal));
+      throw UserError("group '" + name + "': " + std::to_string(ref.before) +
+                      " x " + std::to_string(size) + " does not divide axis '" +
+                      ref.axis + "' of size " + std::to_string(axis->size) +
+                      (legal.empty()
+                           ? "; the first part must be a divisor of the axis"
+                           : "; after a first " + std::to_string(ref.before) +
+                                 " the size may be " + legal));
     }
     for (size_t j = 0; j < i; ++j) {
       const AxisRef &other = spec.axes[j];

@@ -36,8 +36,8 @@ struct GroupSpec {
   bool operator==(const GroupSpec &) const = default;
 };
 
-/// Rank order: row-major, the first axis is the slowest. NxD Training's order is
-/// the axes {pp, dp, cp, tp}: rank = ((pp*DP + dp)*CP + cp)*TP + tp.
+/// Rank order: row-major, the first axis is the slowest. NxD Training's order
+/// is the axes {pp, dp, cp, tp}: rank = ((pp*DP + dp)*CP + cp)*TP + tp.
 struct Mesh {
   std::vector<MeshAxis> axes;
 

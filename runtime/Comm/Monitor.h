@@ -35,9 +35,9 @@ struct MonitorOptions {
 };
 
 /// A star around rank 0: every rank sends a beat with its status some twenty
-/// times a second, rank 0 judges and tells all. Runs in a thread of its own, so that it
-/// speaks while the program computes; SIGSTOP stops it too, which is how a
-/// stopped rank is noticed.
+/// times a second, rank 0 judges and tells all. Runs in a thread of its own, so
+/// that it speaks while the program computes; SIGSTOP stops it too, which is
+/// how a stopped rank is noticed.
 class Monitor {
 public:
   /// Rank 0: opens a port; the others connect to `address` at that `port`.

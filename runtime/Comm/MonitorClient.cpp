@@ -15,14 +15,13 @@ namespace nxdt::comm {
 
 namespace {
 
-
 class Client final : public MonitorBase {
 public:
   Client(const MonitorOptions &options, std::shared_ptr<RankContext> context,
          const std::string &address, int64_t port)
       : MonitorBase(options, std::move(context)), hubPort(port),
-        connection(Connection::connectTo(address, port,
-                                         options.arrivalTimeout_s)) {
+        connection(
+            Connection::connectTo(address, port, options.arrivalTimeout_s)) {
     connection.send(kHello, std::to_string(options.rank) + " " +
                                 std::to_string(getpid()) + " " + options.host);
     startThread();
@@ -33,10 +32,9 @@ public:
 
 private:
   void round() override {
-    pollfd wait{connection.fd(),
-                static_cast<short>(POLLIN |
-                                   (connection.hasOutput() ? POLLOUT : 0)),
-                0};
+    pollfd wait{
+        connection.fd(),
+        static_cast<short>(POLLIN | (connection.hasOutput() ? POLLOUT : 0)), 0};
     if (connection.isOpen())
       poll(&wait, 1, kPollMs);
     else
@@ -97,8 +95,8 @@ private:
     std::string own = connection.localAddress();
     // On rank 0's host, its name may lead to the loopback, which other hosts
     // cannot reach.
-    if (isLoopbackAddress(own) && !hosts.empty() &&
-        hosts[0] == options.host && !hubAddress.empty())
+    if (isLoopbackAddress(own) && !hosts.empty() && hosts[0] == options.host &&
+        !hubAddress.empty())
       own = hubAddress;
     hubHost = hosts.empty() ? "" : hosts[0];
     context->hosts = std::move(hosts);
@@ -118,11 +116,10 @@ private:
     }
     if (done)
       return;
-    std::string hub = MonitorBase::nameOf(
-        0, hubHost.empty() ? "unknown host" : hubHost, "");
+    std::string hub =
+        MonitorBase::nameOf(0, hubHost.empty() ? "unknown host" : hubHost, "");
     if (!connection.isOpen()) {
-      context->failure.fail(hub +
-                            " died; it last reported: " + hubStatus.text);
+      context->failure.fail(hub + " died; it last reported: " + hubStatus.text);
       return;
     }
     bool slept = secondsSince(lastRound) > options.silence_s / 2;

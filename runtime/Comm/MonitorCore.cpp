@@ -1,4 +1,5 @@
-//===- MonitorCore.cpp - what hub and client of the monitor share -*- C++ -*-===//
+//===- MonitorCore.cpp - what hub and client of the monitor share -*- C++
+//-*-===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

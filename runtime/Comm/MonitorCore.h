@@ -76,11 +76,11 @@ protected:
 
   mutable std::mutex mutex;
   std::condition_variable changed;
-  bool arrived = false;      ///< guarded by mutex
-  bool wantsFinish = false;  ///< guarded by mutex
-  bool allFinished = false;  ///< guarded by mutex
-  bool failureTold = false;  ///< guarded by mutex
-  std::string ownAddress;    ///< guarded by mutex
+  bool arrived = false;     ///< guarded by mutex
+  bool wantsFinish = false; ///< guarded by mutex
+  bool allFinished = false; ///< guarded by mutex
+  bool failureTold = false; ///< guarded by mutex
+  std::string ownAddress;   ///< guarded by mutex
 
 private:
   void run();

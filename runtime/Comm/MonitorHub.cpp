@@ -110,10 +110,9 @@ private:
     std::vector<pollfd> waits{{listener.fd(), POLLIN, 0}};
     auto add = [&](Connection &c) {
       if (c.isOpen())
-        waits.push_back({c.fd(),
-                         static_cast<short>(POLLIN |
-                                            (c.hasOutput() ? POLLOUT : 0)),
-                         0});
+        waits.push_back(
+            {c.fd(), static_cast<short>(POLLIN | (c.hasOutput() ? POLLOUT : 0)),
+             0});
     };
     for (Peer &peer : peers)
       if (peer.connection)
@@ -236,8 +235,8 @@ private:
         continue;
       char seconds[32];
       std::snprintf(seconds, sizeof(seconds), "%.0f", options.silence_s);
-      fail(nameOf(static_cast<int64_t>(r)) +
-           " has given no sign of life for " + seconds +
+      fail(nameOf(static_cast<int64_t>(r)) + " has given no sign of life for " +
+           seconds +
            " s (stopped, or its host cannot be reached); it last reported: " +
            peer.status.text);
       return;
@@ -277,8 +276,8 @@ private:
     }
     char limit[32];
     std::snprintf(limit, sizeof(limit), "%g", options.progressTimeout_s);
-    std::string text = "no progress for " + std::string(limit) +
-                       " s (NXDT_COMM_TIMEOUT_S); ";
+    std::string text =
+        "no progress for " + std::string(limit) + " s (NXDT_COMM_TIMEOUT_S); ";
     if (!late.empty())
       text += "the others wait for " + listRanks(late, all, hosts()) + "; ";
     fail(text + "waiting: " + listRanks(waiting, all, hosts()));

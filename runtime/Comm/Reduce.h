@@ -24,8 +24,8 @@ std::string_view name(Reduction reduction);
 /// dst[i] = ((srcs[0][i] op srcs[1][i]) op srcs[2][i]) ..., in this order for
 /// every i, whatever the size: one element's bits depend on nothing else. bf16
 /// and f16 sums are accumulated in f32 and rounded once (to nearest even).
-/// Max and Min hand on NaN, and on bool are or and and; a Sum of bool is refused
-/// before this. Integers wrap. dst may be one of srcs.
+/// Max and Min hand on NaN, and on bool are or and and; a Sum of bool is
+/// refused before this. Integers wrap. dst may be one of srcs.
 void reduce(const std::vector<const void *> &srcs, void *dst, int64_t count,
             DType dtype, Reduction reduction);
 

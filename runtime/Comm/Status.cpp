@@ -103,9 +103,12 @@ int64_t RankStatus::step() const {
 
 StatusSnapshot RankStatus::snapshot() const {
   std::lock_guard<std::mutex> lock(mutex);
-  return {phase,       currentStep,
-          progress,    waiters > 0,
-          waiters > 0 && transfers == 0, textLocked()};
+  return {phase,
+          currentStep,
+          progress,
+          waiters > 0,
+          waiters > 0 && transfers == 0,
+          textLocked()};
 }
 
 void RankStatus::mirrorTo(int fd, int64_t localRank) {

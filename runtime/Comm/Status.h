@@ -29,8 +29,9 @@ enum class Phase : uint8_t {
 std::string_view name(Phase phase);
 bool isExempt(Phase phase);
 
-/// Where a launcher reads a rank's last words: kStatusBytes bytes for each local
-/// rank in a file whose descriptor the ranks inherit, NUL-terminated text.
+/// Where a launcher reads a rank's last words: kStatusBytes bytes for each
+/// local rank in a file whose descriptor the ranks inherit, NUL-terminated
+/// text.
 constexpr int64_t kStatusBytes = 512;
 constexpr const char *kStatusFdVariable = "NXDT_STATUS_FD";
 

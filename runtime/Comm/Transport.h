@@ -29,7 +29,8 @@ public:
   /// Sends sends[j] to member j and receives receives[j] from it, for all j but
   /// this one; returns when all have arrived and the sent memory may be
   /// changed. Empty spans move nothing. Member i's sends[j] must have as many
-  /// bytes as member j's receives[i]. Throws std::exception when a peer is gone.
+  /// bytes as member j's receives[i]. Throws std::exception when a peer is
+  /// gone.
   virtual void exchange(const std::vector<SendSpan> &sends,
                         const std::vector<ReceiveSpan> &receives) = 0;
 };

@@ -106,13 +106,12 @@ void World::connect() {
                                  process.masterAddress, storeOptions));
   } catch (const std::exception &e) {
     std::string text(e.what());
-    throw CommError("rank " + std::to_string(process.rank) + " (" + hostName() +
-                    ") cannot " +
-                    (storeOptions.isServer ? "serve" : "reach") +
-                    " the store at " + process.masterAddress + ":" +
-                    std::to_string(process.masterPort) +
-                    " (MASTER_ADDR, MASTER_PORT): " +
-                    text.substr(0, text.find('\n')));
+    throw CommError(
+        "rank " + std::to_string(process.rank) + " (" + hostName() +
+        ") cannot " + (storeOptions.isServer ? "serve" : "reach") +
+        " the store at " + process.masterAddress + ":" +
+        std::to_string(process.masterPort) +
+        " (MASTER_ADDR, MASTER_PORT): " + text.substr(0, text.find('\n')));
   }
 
   MonitorOptions monitorOptions;
@@ -168,9 +167,9 @@ std::string World::broadcastBytes(const std::string &bytes,
   if (rank() == 0) {
     size_t chunks = 0;
     for (size_t begin = 0; begin < bytes.size(); begin += kStoreChunkBytes)
-      store->set(key + "/" + std::to_string(chunks++),
-                 bytesOf(std::string_view(bytes).substr(begin,
-                                                        kStoreChunkBytes)));
+      store->set(
+          key + "/" + std::to_string(chunks++),
+          bytesOf(std::string_view(bytes).substr(begin, kStoreChunkBytes)));
     store->set(key, std::to_string(chunks));
     return bytes;
   }
@@ -284,8 +283,7 @@ void World::finish() {
 
 void World::fail(const std::string &message) {
   context->failure.fail("rank " + std::to_string(rank()) + " (" + hostName() +
-                        ") failed: " + message +
-                        "; it last reported: " +
+                        ") failed: " + message + "; it last reported: " +
                         context->status.snapshot().text);
   if (monitor)
     monitor->flushFailure();

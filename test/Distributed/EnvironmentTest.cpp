@@ -1,4 +1,5 @@
-//===- EnvironmentTest.cpp - launchers' variables, meshes and groups -*- C++ -*-===//
+//===- EnvironmentTest.cpp - launchers' variables, meshes and groups -*- C++
+//-*-===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -24,8 +25,9 @@ std::string errorOf(const EnvironmentMap &env) {
 }
 
 const EnvironmentMap kTorchrun = {
-    {"RANK", "5"},          {"WORLD_SIZE", "8"},  {"LOCAL_RANK", "1"},
-    {"LOCAL_WORLD_SIZE", "4"}, {"MASTER_ADDR", "h"}, {"MASTER_PORT", "1234"}};
+    {"RANK", "5"},        {"WORLD_SIZE", "8"},
+    {"LOCAL_RANK", "1"},  {"LOCAL_WORLD_SIZE", "4"},
+    {"MASTER_ADDR", "h"}, {"MASTER_PORT", "1234"}};
 
 TEST(Environment, NobodyLaunchedThis) {
   ProcessEnvironment p = readProcessEnvironment({{"PATH", "/bin"}});
@@ -34,9 +36,9 @@ TEST(Environment, NobodyLaunchedThis) {
   // Set for other launchers, launches nothing by itself.
   EXPECT_FALSE(readProcessEnvironment({{"MASTER_ADDR", "h"}}).isLaunched());
   // A Slurm allocation without srun.
-  EXPECT_FALSE(readProcessEnvironment(
-                   {{"SLURM_NTASKS", "4"}, {"SLURM_PROCID", "0"}})
-                   .isLaunched());
+  EXPECT_FALSE(
+      readProcessEnvironment({{"SLURM_NTASKS", "4"}, {"SLURM_PROCID", "0"}})
+          .isLaunched());
 }
 
 TEST(Environment, Torchrun) {
@@ -104,16 +106,18 @@ TEST(Environment, OpenMpi) {
   EXPECT_EQ(p.masterAddress, "node1");
   EXPECT_EQ(p.nodes, 2);
   env.erase("OMPI_COMM_WORLD_LOCAL_RANK");
-  EXPECT_NE(errorOf(env).find("OMPI_COMM_WORLD_LOCAL_RANK"),
-            std::string::npos);
+  EXPECT_NE(errorOf(env).find("OMPI_COMM_WORLD_LOCAL_RANK"), std::string::npos);
 }
 
 TEST(Environment, Slurm) {
-  EnvironmentMap env = {
-      {"SLURM_STEP_ID", "0"},       {"SLURM_JOB_ID", "77"},
-      {"SLURM_PROCID", "5"},        {"SLURM_LOCALID", "1"},
-      {"SLURM_NTASKS", "8"},        {"SLURM_NNODES", "2"},
-      {"SLURM_NODELIST", "gpu[07-08]"}, {"SLURM_TASKS_PER_NODE", "4(x2)"}};
+  EnvironmentMap env = {{"SLURM_STEP_ID", "0"},
+                        {"SLURM_JOB_ID", "77"},
+                        {"SLURM_PROCID", "5"},
+                        {"SLURM_LOCALID", "1"},
+                        {"SLURM_NTASKS", "8"},
+                        {"SLURM_NNODES", "2"},
+                        {"SLURM_NODELIST", "gpu[07-08]"},
+                        {"SLURM_TASKS_PER_NODE", "4(x2)"}};
   ProcessEnvironment p = readProcessEnvironment(env);
   EXPECT_EQ(p.launcher, "Slurm");
   EXPECT_EQ(p.rank, 5);

@@ -1,4 +1,5 @@
-//===- LoopbackTest.cpp - collectives of all ranks in one process -*- C++ -*-===//
+//===- LoopbackTest.cpp - collectives of all ranks in one process -*- C++
+//-*-===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -81,8 +82,7 @@ TEST(Loopback, BFloat16IsAccumulatedInFloatAndRoundedOnce) {
     // 256 + 7 * 1: in bf16 each 256 + 1 rounds back to 256.
     at::Tensor x = at::full({3}, rank.rank() == 0 ? 256.0 : 1.0,
                             at::TensorOptions().dtype(at::kBFloat16));
-    at::Tensor sum =
-        rank.group("dp").startAllReduce(x, Reduction::Sum)->wait();
+    at::Tensor sum = rank.group("dp").startAllReduce(x, Reduction::Sum)->wait();
     float value = sum.to(at::kFloat).data_ptr<float>()[0];
     if (value != 264.0f) // 263 to the nearest bf16
       throw std::runtime_error("sum is " + std::to_string(value));
@@ -99,8 +99,7 @@ TEST(Loopback, MaxAndMinHandOnNaN) {
       for (Reduction reduction : {Reduction::Max, Reduction::Min}) {
         at::Tensor x =
             at::full({2}, value, at::TensorOptions().dtype(at::kDouble));
-        at::Tensor y =
-            rank.group("tp").startAllReduce(x, reduction)->wait();
+        at::Tensor y = rank.group("tp").startAllReduce(x, reduction)->wait();
         if (!std::isnan(y.data_ptr<double>()[1]))
           throw std::runtime_error("NaN was lost");
       }
@@ -233,8 +232,8 @@ TEST(Loopback, CollectivesOfDifferentGroupsThatWaitForEachOther) {
     });
   });
   expectContains(message, "wait for each other");
-  expectContains(message,
-                 "rank 0: step 0, waiting for all_reduce #0 of tp {0,1} (here)");
+  expectContains(
+      message, "rank 0: step 0, waiting for all_reduce #0 of tp {0,1} (here)");
 }
 
 TEST(Loopback, ARankThatEndsTooEarlyIsNamed) {
@@ -283,16 +282,14 @@ TEST(Loopback, ImpossibleCallsAreRefusedBeforeAnyoneIsBothered) {
   refused([&] { tp.startBroadcast(at::ones({3}), 2); }, "members 0 to 1");
   refused(
       [&] {
-        tp.startAllReduce(
-            at::ones({1}, at::TensorOptions().dtype(at::kBool)),
-            Reduction::Sum);
+        tp.startAllReduce(at::ones({1}, at::TensorOptions().dtype(at::kBool)),
+                          Reduction::Sum);
       },
       "no sum of bool");
   refused(
       [&] {
-        tp.startAllReduce(
-            at::ones({1}, at::TensorOptions().dtype(at::kShort)),
-            Reduction::Sum);
+        tp.startAllReduce(at::ones({1}, at::TensorOptions().dtype(at::kShort)),
+                          Reduction::Sum);
       },
       "no collectives for dtype Short");
   refused([&] { tp.startAllReduce(at::Tensor(), Reduction::Sum); },

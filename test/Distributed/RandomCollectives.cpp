@@ -1,4 +1,5 @@
-//===- RandomCollectives.cpp - random collectives against plain arithmetic -*- C++ -*-===//
+//===- RandomCollectives.cpp - random collectives against plain arithmetic -*-
+//C++ -*-===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -198,9 +199,9 @@ uint64_t runRandomCollectives(RankView &rank,
         expected(p.draw, group.ranks(), group.index()).contiguous();
     if (got.sizes() != want.sizes() ||
         got.scalar_type() != want.scalar_type() ||
-        (want.numel() > 0 && std::memcmp(got.const_data_ptr(),
-                                         want.const_data_ptr(),
-                                         want.nbytes()) != 0))
+        (want.numel() > 0 &&
+         std::memcmp(got.const_data_ptr(), want.const_data_ptr(),
+                     want.nbytes()) != 0))
       throw std::runtime_error(
           "collective " + std::to_string(p.number) + " of seed " +
           std::to_string(seed) + ": " + std::string(name(p.draw.op)) + " of " +

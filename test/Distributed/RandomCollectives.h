@@ -1,4 +1,5 @@
-//===- RandomCollectives.h - random collectives against plain arithmetic -*- C++ -*-===//
+//===- RandomCollectives.h - random collectives against plain arithmetic -*- C++
+//-*-===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -25,8 +26,8 @@ struct RandomMesh {
 RandomMesh randomMesh(uint64_t seed, int64_t ranks);
 
 /// Starts `count` random collectives, up to three at a time, and compares each
-/// result bit for bit with ATen's arithmetic on all members' inputs (which every
-/// rank can make). Throws std::runtime_error with the first difference.
+/// result bit for bit with ATen's arithmetic on all members' inputs (which
+/// every rank can make). Throws std::runtime_error with the first difference.
 /// Returns a hash of all results of this rank.
 uint64_t runRandomCollectives(RankView &rank,
                               const std::vector<std::string> &groups,

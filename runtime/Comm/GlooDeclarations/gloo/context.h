@@ -1,4 +1,5 @@
-//===- gloo/context.h - names of Gloo that c10d's header mentions -*- C++ -*-===//
+//===- gloo/context.h - names of Gloo that c10d's header mentions -*- C++
+//-*-===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
