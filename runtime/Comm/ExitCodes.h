@@ -1,5 +1,5 @@
 //===- ExitCodes.h - exit codes with a meaning between ranks and launcher -*-
-//C++ -*-===//
+// C++ -*-===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

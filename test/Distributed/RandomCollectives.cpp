@@ -1,5 +1,5 @@
 //===- RandomCollectives.cpp - random collectives against plain arithmetic -*-
-//C++ -*-===//
+// C++ -*-===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
