@@ -30,13 +30,7 @@ if ! cmake --preset release -DNXDT_ENABLE_TESTS=ON -DNXDT_WERROR=ON ${NXDT_CMAKE
 fi
 targets=()
 for target in "$@"; do targets+=(--target "$target"); done
-# ninja -n names each step it would take: [1/N].
-steps=$(ninja -C build -n "$@" 2>/dev/null | sed -n 's|^\[[0-9]*/\([0-9]*\)\].*|\1|p' | tail -n 1)
-if [[ -z $steps ]]; then
-  say "${*:-everything}: up to date"
-  exit 0
-fi
-say "${*:-everything}: $steps steps, $jobs at a time (a first build takes some minutes)"
+say "${*:-everything}, $jobs at a time (a first build takes some minutes)"
 start=$SECONDS
 if [[ -t 1 ]]; then
   cmake --build --preset release -j "$jobs" "${targets[@]}"

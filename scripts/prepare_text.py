@@ -21,13 +21,14 @@ import argparse
 import hashlib
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 # Raised whenever the same content would give other bytes.
-FORMAT = 1
+FORMAT = 2
 END_OF_TEXT = "<|endoftext|>"
 DEFAULT_SUFFIXES = (".h", ".td", ".def")
 COLUMNS = ("input_ids", "attention_mask", "labels")
@@ -159,13 +160,17 @@ def tokenize(tokenizer, documents):
     return stream
 
 
-def write_dataset(folder, stream, sequence_length):
-    """Cuts the stream into rows, writes them as `datasets.save_to_disk` would, returns their number."""
+def cut_rows(stream, sequence_length):
+    return [stream[start : start + sequence_length] for start in range(0, len(stream) - sequence_length + 1, sequence_length)]
+
+
+def write_dataset(folder, rows):
+    """Writes rows of one length as `datasets.save_to_disk` would."""
     import pyarrow as pa
 
-    rows = len(stream) // sequence_length
     folder.mkdir(parents=True)
-    ids = pa.array(stream[: rows * sequence_length], pa.int64())
+    sequence_length = len(rows[0])
+    ids = pa.array([token for row in rows for token in row], pa.int64())
     mask = pa.array([1] * len(ids), pa.int64())
     offsets = pa.array(range(0, len(ids) + 1, sequence_length), pa.int32())
     lists = {"input_ids": ids, "attention_mask": mask, "labels": ids}
@@ -186,7 +191,6 @@ def write_dataset(folder, stream, sequence_length):
     }
     (folder / "dataset_info.json").write_text(json.dumps(info, indent=2))
     (folder / "state.json").write_text(json.dumps(state, indent=2))
-    return rows
 
 
 def positive(text):
@@ -251,8 +255,11 @@ def prepare(arguments):
     building = arguments.out / f".{out.name}.{os.getpid()}"
     shutil.rmtree(building, ignore_errors=True)
     try:
-        train_rows = write_dataset(building / "train", train_ids, arguments.seq_length)
-        val_rows = write_dataset(building / "val", val_ids, arguments.seq_length)
+        train_rows, val_rows = cut_rows(train_ids, arguments.seq_length), cut_rows(val_ids, arguments.seq_length)
+        # nxdt takes rows in order: a batch shall be a mixture, not one file.
+        random.Random(FORMAT).shuffle(train_rows)
+        write_dataset(building / "train", train_rows)
+        write_dataset(building / "val", val_rows)
         tokenizer.save(str(building / "tokenizer.json"))
         tokenizer_config = {
             "tokenizer_class": "PreTrainedTokenizerFast",
@@ -266,8 +273,8 @@ def prepare(arguments):
             "files": len(documents),
             "vocab_size": tokenizer.get_vocab_size(),
             "sequence_length": arguments.seq_length,
-            "train_rows": train_rows,
-            "val_rows": val_rows,
+            "train_rows": len(train_rows),
+            "val_rows": len(val_rows),
             "train_bytes": sum(len(content.encode()) for _, content in train),
         }
         (building / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
@@ -277,7 +284,7 @@ def prepare(arguments):
         shutil.rmtree(building, ignore_errors=True)
     say(
         f"{tokenizer.get_vocab_size()} tokens, {summary['train_bytes'] / len(train_ids):.2f} bytes each; "
-        f"{train_rows} training and {val_rows} held-out rows of {arguments.seq_length}"
+        f"{len(train_rows)} training and {len(val_rows)} held-out rows of {arguments.seq_length}"
     )
     return out
 

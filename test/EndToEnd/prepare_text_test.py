@@ -2,6 +2,7 @@
 """scripts/prepare_text.py: what it writes, that it is the same each time and cached, and its errors."""
 
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -61,15 +62,25 @@ class PrepareTextTest(unittest.TestCase):
 
         out, _ = self.prepared()
         tokenizer = Tokenizer.from_file(str(out / "tokenizer.json"))
-        files = {}
-        for part in ("train", "val"):
-            stream = [token for row in read(out / part)["input_ids"].to_pylist() for token in row]
-            documents = tokenizer.decode(stream, skip_special_tokens=False).split("<|endoftext|>")
-            originals = {path.read_text(): path.name for path in self.text.iterdir()}
-            # All but the last, which is cut at the end of a row.
-            files[part] = {originals[document] for document in documents[:-1]}
-        self.assertTrue(files["train"])
+        rows = {part: read(out / part)["input_ids"].to_pylist() for part in ("train", "val")}
+        # The held-out rows are in order; all documents but the last, which is cut at the end of a row, are whole.
+        stream = tokenizer.decode([token for row in rows["val"] for token in row], skip_special_tokens=False)
+        originals = {path.read_text() for path in self.text.iterdir()}
+        documents = stream.split("<|endoftext|>")
+        self.assertTrue(set(documents[:-1]) <= originals)
+        self.assertTrue(any(original.startswith(documents[-1]) for original in originals))
+        files = {part: {number for row in rows[part] for number in re.findall(r"file (\d+) line", tokenizer.decode(row))} for part in rows}
+        self.assertEqual(len(files["train"]), 19)
+        self.assertEqual(len(files["val"]), 1)
         self.assertFalse(files["train"] & files["val"])
+
+    def test_rows_are_mixed(self):
+        from tokenizers import Tokenizer
+
+        out, _ = self.prepared()
+        tokenizer = Tokenizer.from_file(str(out / "tokenizer.json"))
+        batch = "\n".join(tokenizer.decode(row) for row in read(out / "train")["input_ids"].to_pylist()[:40])
+        self.assertGreater(len(set(re.findall(r"file (\d+) line", batch))), 5)
 
     def test_same_bytes_and_cache(self):
         first, said = self.prepared()
