@@ -106,6 +106,8 @@ Launcher::~Launcher() {
     sigprocmask(SIG_SETMASK, &oldMask, nullptr);
 }
 
+/// Bound, not listening: who comes before rank 0 listens is refused and tries
+/// again until its timeout.
 void Launcher::openMasterPort() {
   masterFd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
@@ -114,7 +116,6 @@ void Launcher::openMasterPort() {
   socklen_t length = sizeof(address);
   if (masterFd < 0 ||
       bind(masterFd, reinterpret_cast<sockaddr *>(&address), length) != 0 ||
-      listen(masterFd, 4096) != 0 ||
       getsockname(masterFd, reinterpret_cast<sockaddr *>(&address), &length) !=
           0)
     failWith("no free port");

@@ -15,7 +15,7 @@
 
 namespace nxdt::comm {
 
-/// Descriptor of the listening socket that rank 0 serves the store on: no other
+/// Descriptor of the bound socket that rank 0 serves the store on: no other
 /// process can take the port in between.
 constexpr const char *kMasterFdVariable = "NXDT_MASTER_FD";
 

@@ -14,9 +14,11 @@
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include <chrono>
+#include <condition_variable>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <mutex>
 #include <thread>
 #include <unistd.h>
 
@@ -79,6 +81,40 @@ std::unique_ptr<World> World::create(const ProcessEnvironment &process,
   return world;
 }
 
+namespace {
+
+/// Ends the process if the store does not answer (a rank 0 that accepts and says
+/// nothing): its client has no timeout there, and no monitor runs yet.
+class ConnectWatchdog {
+public:
+  ConnectWatchdog(double timeout_s, const std::string &message)
+      : thread([this, timeout_s, message] {
+          std::unique_lock<std::mutex> lock(mutex);
+          if (changed.wait_for(lock, std::chrono::duration<double>(timeout_s),
+                               [this] { return done; }))
+            return;
+          std::fprintf(stderr, "error: %s\n", message.c_str());
+          std::fflush(stderr);
+          _exit(kPeerFailureExitCode);
+        }) {}
+  ~ConnectWatchdog() {
+    {
+      std::lock_guard<std::mutex> lock(mutex);
+      done = true;
+    }
+    changed.notify_all();
+    thread.join();
+  }
+
+private:
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool done = false;
+  std::thread thread;
+};
+
+} // namespace
+
 /// A peer that is gone must be an error of the write, not this process's silent
 /// end. A handler that somebody set stays.
 static void ignoreBrokenPipes() {
@@ -97,6 +133,12 @@ void World::connect() {
   storeOptions.waitWorkers = false;
   storeOptions.timeout =
       milliseconds(static_cast<int64_t>(options.timeout_s * 1000));
+  // The store's own timeout, which has a better message, comes first.
+  auto watchdog = std::make_unique<ConnectWatchdog>(
+      options.timeout_s + 3,
+      "rank " + std::to_string(process.rank) + " (" + hostName() +
+          ") gets no answer from the store of rank 0 at " +
+          process.masterAddress + ":" + std::to_string(process.masterPort));
   const char *listenFd = std::getenv(kMasterFdVariable);
   if (storeOptions.isServer && listenFd)
     storeOptions.masterListenFd = std::atoi(listenFd);
@@ -130,6 +172,7 @@ void World::connect() {
     monitor = Monitor::client(monitorOptions, context, process.masterAddress,
                               std::stoll(store->get_to_str("monitor")));
   }
+  watchdog.reset();
   monitor->awaitArrival();
   const char *interface = std::getenv("GLOO_SOCKET_IFNAME");
   device = makeGlooDevice(monitor->address(), interface ? interface : "");
