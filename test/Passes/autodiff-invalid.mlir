@@ -36,3 +36,14 @@ func.func @forward(%w: tensor<f32> {nxdt.buffer = @w}, %v: tensor<4xf32> {nxdt.b
   %0 = nxdt.aten "aten::exp"(%w) : (tensor<f32>) -> tensor<f32>
   return %0 : tensor<f32>
 }
+
+// -----
+
+// The log-sum-exp is for the backward alone.
+nxdt.buffer @w {role = "param"} : tensor<1x2x4x2xf32>
+func.func @forward(%w: tensor<1x2x4x2xf32> {nxdt.buffer = @w}) -> tensor<f32> {
+  // expected-error @+1 {{has no gradient for how its results are used}}
+  %o, %lse = nxdt.sdpa %w, %w, %w {causal = true, scale = 1.0 : f64} : tensor<1x2x4x2xf32>, tensor<1x2x4x2xf32>, tensor<1x2x4x2xf32> -> tensor<1x2x4x2xf32>, tensor<1x2x4xf32>
+  %0 = nxdt.aten "aten::sum"(%lse, none) : (tensor<1x2x4xf32>) -> tensor<f32>
+  return %0 : tensor<f32>
+}

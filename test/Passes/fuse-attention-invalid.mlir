@@ -444,3 +444,99 @@ func.func @widened(%q: tensor<1x4x8x2xbf16>, %k: tensor<1x4x8x2xbf16>, %v: tenso
   %o = nxdt.aten "aten::matmul"(%p, %v) : (tensor<1x4x8x8xf32>, tensor<1x4x8x2xf32>) -> tensor<1x4x8x2xf32>
   return %o : tensor<1x4x8x2xf32>
 }
+
+// -----
+
+// A mask whose rows and columns are merged.
+// CHECK-LABEL: func @merged
+// CHECK-NOT: nxdt.sdpa
+func.func @merged(%q: tensor<1x4x8x2xf32>, %k: tensor<1x4x8x2xf32>, %v: tensor<1x4x8x2xf32>) -> tensor<1x4x8x2xf32> {
+  %kt = nxdt.aten "aten::mT"(%k) : (tensor<1x4x8x2xf32>) -> tensor<1x4x2x8xf32>
+  %s = nxdt.aten "aten::matmul"(%q, %kt) : (tensor<1x4x8x2xf32>, tensor<1x4x2x8xf32>) -> tensor<1x4x8x8xf32>
+  %i = nxdt.aten "aten::arange"(64, none, none, device, none) : () -> tensor<64xi64>
+  %rows = nxdt.aten "aten::view"(%i, array<i64: 8, 8>) : (tensor<64xi64>) -> tensor<8x8xi64>
+  %m = nxdt.aten "aten::gt.Scalar"(%rows, 3) : (tensor<8x8xi64>) -> tensor<8x8xi1>
+  %f = nxdt.aten "aten::masked_fill.Scalar"(%s, %m, -1.0e+30) : (tensor<1x4x8x8xf32>, tensor<8x8xi1>) -> tensor<1x4x8x8xf32>
+  // expected-remark @+1 {{its mask depends on 'aten::view', which splits or merges dimensions}}
+  %p = nxdt.aten "aten::softmax.int"(%f, -1, none) : (tensor<1x4x8x8xf32>) -> tensor<1x4x8x8xf32>
+  %o = nxdt.aten "aten::matmul"(%p, %v) : (tensor<1x4x8x8xf32>, tensor<1x4x8x2xf32>) -> tensor<1x4x8x2xf32>
+  return %o : tensor<1x4x8x2xf32>
+}
+
+// -----
+
+// A quadratic mask, and one of integers' bits.
+// CHECK-LABEL: func @quadratic
+// CHECK-NOT: nxdt.sdpa
+func.func @quadratic(%q: tensor<1x4x8x2xf32>, %k: tensor<1x4x8x2xf32>, %v: tensor<1x4x8x2xf32>) -> tensor<1x4x8x2xf32> {
+  %kt = nxdt.aten "aten::mT"(%k) : (tensor<1x4x8x2xf32>) -> tensor<1x4x2x8xf32>
+  %s = nxdt.aten "aten::matmul"(%q, %kt) : (tensor<1x4x8x2xf32>, tensor<1x4x2x8xf32>) -> tensor<1x4x8x8xf32>
+  %i = nxdt.aten "aten::arange"(8, none, none, device, none) : () -> tensor<8xi64>
+  %sq = nxdt.aten "aten::mul.Tensor"(%i, %i) : (tensor<8xi64>, tensor<8xi64>) -> tensor<8xi64>
+  %m = nxdt.aten "aten::gt.Scalar"(%sq, 9) : (tensor<8xi64>) -> tensor<8xi1>
+  %f = nxdt.aten "aten::masked_fill.Scalar"(%s, %m, -1.0e+30) : (tensor<1x4x8x8xf32>, tensor<8xi1>) -> tensor<1x4x8x8xf32>
+  // expected-remark @+1 {{its mask depends on 'aten::mul.Tensor' of two tensors that are not constant}}
+  %p = nxdt.aten "aten::softmax.int"(%f, -1, none) : (tensor<1x4x8x8xf32>) -> tensor<1x4x8x8xf32>
+  %o = nxdt.aten "aten::matmul"(%p, %v) : (tensor<1x4x8x8xf32>, tensor<1x4x8x2xf32>) -> tensor<1x4x8x2xf32>
+  return %o : tensor<1x4x8x2xf32>
+}
+
+// CHECK-LABEL: func @bits
+// CHECK-NOT: nxdt.sdpa
+func.func @bits(%q: tensor<1x4x8x2xf32>, %k: tensor<1x4x8x2xf32>, %v: tensor<1x4x8x2xf32>) -> tensor<1x4x8x2xf32> {
+  %kt = nxdt.aten "aten::mT"(%k) : (tensor<1x4x8x2xf32>) -> tensor<1x4x2x8xf32>
+  %s = nxdt.aten "aten::matmul"(%q, %kt) : (tensor<1x4x8x2xf32>, tensor<1x4x2x8xf32>) -> tensor<1x4x8x8xf32>
+  %i = nxdt.aten "aten::arange"(8, none, none, device, none) : () -> tensor<8xi64>
+  %odd = nxdt.aten "aten::bitwise_and.Scalar"(%i, 1) : (tensor<8xi64>) -> tensor<8xi64>
+  %m = nxdt.aten "aten::gt.Scalar"(%odd, 0) : (tensor<8xi64>) -> tensor<8xi1>
+  %f = nxdt.aten "aten::masked_fill.Scalar"(%s, %m, -1.0e+30) : (tensor<1x4x8x8xf32>, tensor<8xi1>) -> tensor<1x4x8x8xf32>
+  // expected-remark @+1 {{its mask depends on 'aten::bitwise_and.Scalar' of integers}}
+  %p = nxdt.aten "aten::softmax.int"(%f, -1, none) : (tensor<1x4x8x8xf32>) -> tensor<1x4x8x8xf32>
+  %o = nxdt.aten "aten::matmul"(%p, %v) : (tensor<1x4x8x8xf32>, tensor<1x4x8x2xf32>) -> tensor<1x4x8x2xf32>
+  return %o : tensor<1x4x8x2xf32>
+}
+
+// -----
+
+// Scores that come from outside, and shapes that only broadcast.
+// CHECK-LABEL: func @given
+// CHECK-NOT: nxdt.sdpa
+func.func @given(%s: tensor<1x4x8x8xf32>, %v: tensor<1x4x8x2xf32>) -> tensor<1x4x8x2xf32> {
+  // expected-remark @+1 {{its scores are not the product of q and k}}
+  %p = nxdt.aten "aten::softmax.int"(%s, -1, none) : (tensor<1x4x8x8xf32>) -> tensor<1x4x8x8xf32>
+  %o = nxdt.aten "aten::matmul"(%p, %v) : (tensor<1x4x8x8xf32>, tensor<1x4x8x2xf32>) -> tensor<1x4x8x2xf32>
+  return %o : tensor<1x4x8x2xf32>
+}
+
+// CHECK-LABEL: func @one_batch_of_keys
+// CHECK-NOT: nxdt.sdpa
+func.func @one_batch_of_keys(%q: tensor<3x4x8x2xf32>, %k: tensor<1x4x8x2xf32>, %v: tensor<1x4x8x2xf32>) -> tensor<3x4x8x2xf32> {
+  %kt = nxdt.aten "aten::mT"(%k) : (tensor<1x4x8x2xf32>) -> tensor<1x4x2x8xf32>
+  %s = nxdt.aten "aten::matmul"(%q, %kt) : (tensor<3x4x8x2xf32>, tensor<1x4x2x8xf32>) -> tensor<3x4x8x8xf32>
+  // expected-remark @+1 {{queries and keys differ in batch, head_dim or element type}}
+  %p = nxdt.aten "aten::softmax.int"(%s, -1, none) : (tensor<3x4x8x8xf32>) -> tensor<3x4x8x8xf32>
+  %o = nxdt.aten "aten::matmul"(%p, %v) : (tensor<3x4x8x8xf32>, tensor<1x4x8x2xf32>) -> tensor<3x4x8x2xf32>
+  return %o : tensor<3x4x8x2xf32>
+}
+
+// CHECK-LABEL: func @one_head_of_queries
+// CHECK-NOT: nxdt.sdpa
+func.func @one_head_of_queries(%q: tensor<1x1x8x2xf32>, %k: tensor<1x4x8x2xf32>, %v: tensor<1x4x8x2xf32>) -> tensor<1x4x8x2xf32> {
+  %kt = nxdt.aten "aten::mT"(%k) : (tensor<1x4x8x2xf32>) -> tensor<1x4x2x8xf32>
+  %s = nxdt.aten "aten::matmul"(%q, %kt) : (tensor<1x1x8x2xf32>, tensor<1x4x2x8xf32>) -> tensor<1x4x8x8xf32>
+  // expected-remark @+1 {{its result differs from its queries in shape or element type}}
+  %p = nxdt.aten "aten::softmax.int"(%s, -1, none) : (tensor<1x4x8x8xf32>) -> tensor<1x4x8x8xf32>
+  %o = nxdt.aten "aten::matmul"(%p, %v) : (tensor<1x4x8x8xf32>, tensor<1x4x8x2xf32>) -> tensor<1x4x8x2xf32>
+  return %o : tensor<1x4x8x2xf32>
+}
+
+// CHECK-LABEL: func @values_without_batch
+// CHECK-NOT: nxdt.sdpa
+func.func @values_without_batch(%q: tensor<1x4x8x2xf32>, %k: tensor<1x4x8x2xf32>, %v: tensor<8x2xf32>) -> tensor<1x4x8x2xf32> {
+  %kt = nxdt.aten "aten::mT"(%k) : (tensor<1x4x8x2xf32>) -> tensor<1x4x2x8xf32>
+  %s = nxdt.aten "aten::matmul"(%q, %kt) : (tensor<1x4x8x2xf32>, tensor<1x4x2x8xf32>) -> tensor<1x4x8x8xf32>
+  // expected-remark @+1 {{q, k and v are not all [batch, heads, sequence, head_dim]}}
+  %p = nxdt.aten "aten::softmax.int"(%s, -1, none) : (tensor<1x4x8x8xf32>) -> tensor<1x4x8x8xf32>
+  %o = nxdt.aten "aten::matmul"(%p, %v) : (tensor<1x4x8x8xf32>, tensor<8x2xf32>) -> tensor<1x4x8x2xf32>
+  return %o : tensor<1x4x8x2xf32>
+}

@@ -46,3 +46,59 @@ func.func @p(%a: tensor<4xf32> {nxdt.buffer = @a}, %b: tensor<4xf32> {nxdt.buffe
   %2 = nxdt.aten "aten::copy_"(%b, %0, false) {mutates = array<i32: 0>} : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
   return
 }
+
+// -----
+
+nxdt.buffer @g {role = "scalar"} : tensor<4xf32>
+// expected-error @+1 {{arguments 0 and 1 of program @p are both buffer @g}}
+func.func @p(%a: tensor<4xf32> {nxdt.buffer = @g}, %b: tensor<4xf32> {nxdt.buffer = @g}) { return }
+
+// -----
+
+nxdt.buffer @g {role = "scalar"} : tensor<4xf32>
+func.func @p(%g: tensor<4xf32> {nxdt.buffer = @g}) {
+  // expected-error @+1 {{'nxdt.global_norm' is left in program @p; only nxdt.aten and nxdt.aten_vjp have a place in a plan}}
+  %0 = nxdt.global_norm(%g) : (tensor<4xf32>) -> tensor<f32>
+  return
+}
+
+// -----
+
+// expected-error @+1 {{'memref.global' has no place beside programs and buffers}}
+memref.global @m : memref<4xf32>
+
+// -----
+
+// An update in place keeps the argument readable, a replacement does not.
+nxdt.buffer @a {role = "scalar"} : tensor<4xf32>
+nxdt.buffer @b {role = "scalar"} : tensor<4xf32>
+func.func @p(%a: tensor<4xf32> {nxdt.buffer = @a}, %b: tensor<4xf32> {nxdt.buffer = @b}) {
+  %0 = nxdt.aten "aten::add_.Tensor"(%a, %b, 1) {mutates = array<i32: 0>} : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+  %1 = nxdt.aten "aten::exp"(%a) : (tensor<4xf32>) -> tensor<4xf32>
+  %2 = nxdt.aten "aten::zero_"(%a) {mutates = array<i32: 0>} : (tensor<4xf32>) -> tensor<4xf32>
+  // expected-error @+1 {{reads operand 1 after its buffer @a was overwritten in place}}
+  %3 = nxdt.aten "aten::copy_"(%b, %a, false) {mutates = array<i32: 0>} : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+  return
+}
+
+// -----
+
+// A reshape may be a view, and an operator that nobody registered too; an exp
+// is none.
+nxdt.buffer @a {role = "scalar"} : tensor<4xf32>
+nxdt.buffer @b {role = "scalar"} : tensor<2x2xf32>
+func.func @p(%a: tensor<4xf32> {nxdt.buffer = @a}, %b: tensor<2x2xf32> {nxdt.buffer = @b}) {
+  %0 = nxdt.aten "aten::reshape"(%a, array<i64: 2, 2>) : (tensor<4xf32>) -> tensor<2x2xf32>
+  %1 = nxdt.aten "mine::op"(%a) : (tensor<4xf32>) -> tensor<2x2xf32>
+  %2 = nxdt.aten "aten::exp"(%0) : (tensor<2x2xf32>) -> tensor<2x2xf32>
+  %3 = nxdt.aten "aten::mul_.Scalar"(%a, 2.0) {mutates = array<i32: 0>} : (tensor<4xf32>) -> tensor<4xf32>
+  // expected-error @+1 {{reads operand 1 after its buffer @a was overwritten in place}}
+  %4 = nxdt.aten "aten::add_.Tensor"(%b, %0, 1) {mutates = array<i32: 0>} : (tensor<2x2xf32>, tensor<2x2xf32>) -> tensor<2x2xf32>
+  // expected-error @+1 {{reads operand 1 after its buffer @a was overwritten in place}}
+  %5 = nxdt.aten "aten::add_.Tensor"(%b, %1, 1) {mutates = array<i32: 0>} : (tensor<2x2xf32>, tensor<2x2xf32>) -> tensor<2x2xf32>
+  %6 = nxdt.aten "aten::add_.Tensor"(%b, %2, 1) {mutates = array<i32: 0>} : (tensor<2x2xf32>, tensor<2x2xf32>) -> tensor<2x2xf32>
+  // A gradient by libtorch reads, too.
+  // expected-error @+1 {{reads operand 0 after its buffer @a was overwritten in place}}
+  %7 = nxdt.aten_vjp "mine::op"(%0) grads(%2 : tensor<2x2xf32>) {grad_for = array<i32: 0>, grad_of = array<i32: 0>} : (tensor<2x2xf32>) -> tensor<2x2xf32>
+  return
+}

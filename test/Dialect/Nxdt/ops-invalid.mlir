@@ -231,3 +231,115 @@ func.func @f(%p: tensor<8xf32>, %lr: tensor<f64>, %s: tensor<f32>) {
   %p1 = nxdt.sgd %p, %p, %lr, %s, %s {momentum = 0.0 : f64, dampening = 0.0 : f64, nesterov = true, weight_decay = 0.0 : f64} : (tensor<8xf32>, tensor<8xf32>, tensor<f64>, tensor<f32>, tensor<f32>) -> tensor<8xf32>
   return
 }
+
+// -----
+
+func.func @f(%q: tensor<1x4x8x4xf32>, %k: tensor<1x4x8x4xf32>, %v: tensor<1x2x8x4xf32>) {
+  // expected-error @+1 {{k is 'tensor<1x4x8x4xf32>', v is 'tensor<1x2x8x4xf32>'}}
+  %o, %l = nxdt.sdpa %q, %k, %v {causal = true, scale = 1.0 : f64} : tensor<1x4x8x4xf32>, tensor<1x4x8x4xf32>, tensor<1x2x8x4xf32> -> tensor<1x4x8x4xf32>, tensor<1x4x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<1x4x8x4xf32>, %k: tensor<2x4x8x4xf32>, %v: tensor<2x4x8x4xf32>) {
+  // expected-error @+1 {{batch and head_dim of q 'tensor<1x4x8x4xf32>' and k 'tensor<2x4x8x4xf32>' differ}}
+  %o, %l = nxdt.sdpa %q, %k, %v {causal = true, scale = 1.0 : f64} : tensor<1x4x8x4xf32>, tensor<2x4x8x4xf32>, tensor<2x4x8x4xf32> -> tensor<1x4x8x4xf32>, tensor<1x4x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<1x4x8x4xf32>, %k: tensor<1x4x8x4xbf16>, %v: tensor<1x4x8x4xbf16>) {
+  // expected-error @+1 {{element types of q and k differ}}
+  %o, %l = nxdt.sdpa %q, %k, %v {causal = true, scale = 1.0 : f64} : tensor<1x4x8x4xf32>, tensor<1x4x8x4xbf16>, tensor<1x4x8x4xbf16> -> tensor<1x4x8x4xf32>, tensor<1x4x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<1x4x8x4xf32>, %k: tensor<1x4x8x4xf32>, %v: tensor<1x4x8x4xf32>) {
+  // expected-error @+1 {{out is 'tensor<1x4x8x2xf32>', q is 'tensor<1x4x8x4xf32>'}}
+  %o, %l = nxdt.sdpa %q, %k, %v {causal = true, scale = 1.0 : f64} : tensor<1x4x8x4xf32>, tensor<1x4x8x4xf32>, tensor<1x4x8x4xf32> -> tensor<1x4x8x2xf32>, tensor<1x4x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<1x4x8x4xf32>, %k: tensor<1x4x8x4xf32>, %v: tensor<1x4x8x4xf32>) {
+  // expected-error @+1 {{lse is 'tensor<1x4x8xbf16>', wanted f32 of q's shape without head_dim}}
+  %o, %l = nxdt.sdpa %q, %k, %v {causal = true, scale = 1.0 : f64} : tensor<1x4x8x4xf32>, tensor<1x4x8x4xf32>, tensor<1x4x8x4xf32> -> tensor<1x4x8x4xf32>, tensor<1x4x8xbf16>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<1x4x8x4xf32>, %d: tensor<1x4x8x2xf32>, %l: tensor<1x4x8xf32>) {
+  // expected-error @+1 {{dout and out have different types}}
+  %0:3 = nxdt.sdpa_backward %d, %q, %q, %q, %q, %l {causal = true, scale = 1.0 : f64} : (tensor<1x4x8x2xf32>, tensor<1x4x8x4xf32>, tensor<1x4x8x4xf32>, tensor<1x4x8x4xf32>, tensor<1x4x8x4xf32>, tensor<1x4x8xf32>) -> (tensor<1x4x8x4xf32>, tensor<1x4x8x4xf32>, tensor<1x4x8x4xf32>)
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<1x4x8x4xf32>, %l: tensor<1x4x8xf32>) {
+  // expected-error @+1 {{gradients have the types of what they belong to}}
+  %0:3 = nxdt.sdpa_backward %q, %q, %q, %q, %q, %l {causal = true, scale = 1.0 : f64} : (tensor<1x4x8x4xf32>, tensor<1x4x8x4xf32>, tensor<1x4x8x4xf32>, tensor<1x4x8x4xf32>, tensor<1x4x8x4xf32>, tensor<1x4x8xf32>) -> (tensor<1x4x8x4xf32>, tensor<1x4x8x4xf32>, tensor<1x4x8x2xf32>)
+  return
+}
+
+// -----
+
+func.func @f(%l: tensor<2x8xf32>, %t: tensor<2xi64>) {
+  // expected-error @+1 {{log_probs and logits have different types}}
+  %s, %c, %p = nxdt.cross_entropy %l, %t {ignore_index = -100 : i64} : tensor<2x8xf32>, tensor<2xi64> -> tensor<f32>, tensor<i64>, tensor<2x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%l: tensor<2x8xf32>, %t: tensor<2xi64>) {
+  // expected-error @+1 {{count is i64}}
+  %s, %c, %p = nxdt.cross_entropy %l, %t {ignore_index = -100 : i64} : tensor<2x8xf32>, tensor<2xi64> -> tensor<f32>, tensor<f32>, tensor<2x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%d: tensor<f32>, %p: tensor<2x8xf32>, %t: tensor<2xi64>) {
+  // expected-error @+1 {{log_probs and dlogits have different types}}
+  %0 = nxdt.cross_entropy_backward %d, %p, %t {ignore_index = -100 : i64} : tensor<f32>, tensor<2x8xf32>, tensor<2xi64> -> tensor<2x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%d: tensor<f32>, %p: tensor<2x8xf32>, %t: tensor<4xi64>) {
+  // expected-error @+1 {{do not index the last dimension of}}
+  %0 = nxdt.cross_entropy_backward %d, %p, %t {ignore_index = -100 : i64} : tensor<f32>, tensor<2x8xf32>, tensor<4xi64> -> tensor<2x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%p: tensor<8xf32>, %lr: tensor<f64>, %s: tensor<f32>) {
+  // expected-error @+1 {{new and old parameter have different types}}
+  %p1 = nxdt.sgd %p, %p, %lr, %s, %s {momentum = 0.0 : f64, dampening = 0.0 : f64, nesterov = false, weight_decay = 0.0 : f64} : (tensor<8xf32>, tensor<8xf32>, tensor<f64>, tensor<f32>, tensor<f32>) -> tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4xf32>) {
+  // expected-error @+1 {{callee '::relu' is not 'namespace::name[.overload]'}}
+  %0 = nxdt.aten_vjp "::relu"(%x) grads(%x : tensor<4xf32>) {grad_for = array<i32: 0>, grad_of = array<i32: 0>} : (tensor<4xf32>) -> tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?xf32>) {
+  // expected-error @+1 {{must be variadic of statically shaped tensor}}
+  %0 = nxdt.aten "aten::relu"(%x) : (tensor<?xf32>) -> tensor<4xf32>
+  return
+}

@@ -48,3 +48,46 @@ func.func @typed(%q: tensor<1x8x64x8xf32>, %k: tensor<1x4x64x8xf32>, %l: tensor<
   %p2 = nxdt.sgd %p, %a, %lr, %s, %sc {momentum = 0.0 : f64, dampening = 0.0 : f64, nesterov = false, weight_decay = 0.0 : f64} : (tensor<8xf32>, tensor<8xf32>, tensor<f64>, tensor<f32>, tensor<f32>) -> tensor<8xf32>
   return
 }
+
+// Every role, every init; optional operands and attributes absent and present.
+// CHECK: nxdt.buffer @u {init = {high = 1.000000e+00 : f64, kind = "uniform", low = -1.000000e+00 : f64}, role = "param"} : tensor<f64>
+nxdt.buffer @u {role = "param", init = {kind = "uniform", low = -1.0, high = 1.0}} : tensor<f64>
+// CHECK: nxdt.buffer @c {init = {kind = "constant", value = 1.000000e+00 : f64}, role = "param"} : tensor<4xbf16>
+nxdt.buffer @c {role = "param", init = {kind = "constant", value = 1.0}} : tensor<4xbf16>
+// CHECK: nxdt.buffer @c.master {param = "c", role = "master"} : tensor<4xf32>
+nxdt.buffer @c.master {role = "master", param = "c"} : tensor<4xf32>
+// CHECK: nxdt.buffer @c.grad {param = "c", role = "grad"} : tensor<4xf32>
+nxdt.buffer @c.grad {role = "grad", param = "c"} : tensor<4xf32>
+// CHECK: nxdt.buffer @b {role = "buffer"} : tensor<2x0xi1>
+nxdt.buffer @b {role = "buffer"} : tensor<2x0xi1>
+// CHECK: nxdt.buffer @i {role = "input"} : tensor<1xi64>
+nxdt.buffer @i {role = "input"} : tensor<1xi64>
+// CHECK: nxdt.buffer @s {role = "scalar"} : tensor<f16>
+nxdt.buffer @s {role = "scalar"} : tensor<f16>
+
+// CHECK-LABEL: func @momentum
+func.func @momentum(%p: tensor<8xf32>, %lr: tensor<f64>, %s: tensor<f32>, %n: tensor<i64>) {
+  // CHECK: %{{.*}}, %{{.*}} = nxdt.sgd %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} {dampening = 0.000000e+00 : f64, momentum = 9.000000e-01 : f64, nesterov = true, weight_decay = 1.000000e-01 : f64}
+  %p1, %b1 = nxdt.sgd %p, %p, %lr, %s, %s, %p {momentum = 0.9 : f64, dampening = 0.0 : f64, nesterov = true, weight_decay = 0.1 : f64} : (tensor<8xf32>, tensor<8xf32>, tensor<f64>, tensor<f32>, tensor<f32>, tensor<8xf32>) -> (tensor<8xf32>, tensor<8xf32>)
+  // CHECK: nxdt.clip_scale %{{.*}}, %{{.*}} : tensor<f32>, tensor<i64> -> tensor<f32>, tensor<f32>
+  %g, %c = nxdt.clip_scale %s, %n : tensor<f32>, tensor<i64> -> tensor<f32>, tensor<f32>
+  // CHECK: nxdt.global_norm() : () -> tensor<f32>
+  %0 = nxdt.global_norm() : () -> tensor<f32>
+  // CHECK: nxdt.adamw {{.*}} {beta1 = {{.*}}, correct_bias = false, {{.*}} variant = "adamw_fp32OptState"
+  %p2, %m2, %v2 = nxdt.adamw %p, %p, %p, %p, %lr, %s, %s {beta1 = 0.9 : f64, beta2 = 0.95 : f64, eps = 1.0e-8 : f64, weight_decay = 0.1 : f64, variant = "adamw_fp32OptState", correct_bias = false} : tensor<8xf32>, tensor<8xf32>, tensor<f64>, tensor<f32>, tensor<f32>
+  return
+}
+
+// What a schema's arguments can be.
+// CHECK-LABEL: func @arguments
+func.func @arguments(%x: tensor<2xf32>) {
+  // CHECK: nxdt.aten "mine::all"(%{{.*}}, [%{{.*}}, none, %{{.*}}], [], none, device, true, -3, 0x7FF0000000000000 : f64, "text", i64, array<i64: 1, 2>, array<f64: 5.000000e-01>, array<i1: true, false>) : (tensor<2xf32>, tensor<2xf32>, tensor<2xf32>) -> ()
+  nxdt.aten "mine::all"(%x, [%x, none, %x], [], none, device, true, -3, 0x7FF0000000000000 : f64, "text", i64, array<i64: 1, 2>, array<f64: 0.5>, array<i1: true, false>) : (tensor<2xf32>, tensor<2xf32>, tensor<2xf32>) -> ()
+  // CHECK: %{{.*}}:2 = nxdt.aten_vjp "mine::two"(%{{.*}}, %{{.*}}, 1) grads(%{{.*}} : tensor<2xf32>) {forward_results = 3 : i32, grad_for = array<i32: 1, 0>, grad_of = array<i32: 2>}
+  %0:2 = nxdt.aten_vjp "mine::two"(%x, %x, 1) grads(%x : tensor<2xf32>) {forward_results = 3 : i32, grad_for = array<i32: 1, 0>, grad_of = array<i32: 2>} : (tensor<2xf32>, tensor<2xf32>) -> (tensor<2xf32>, tensor<2xf32>)
+  return
+}
+
+// Attributes that stand alone.
+// CHECK: module attributes {mine.attrs = [#nxdt.none, #nxdt.device, #nxdt.operand]}
+module attributes {mine.attrs = [#nxdt.none, #nxdt.device, #nxdt.operand]} {}
