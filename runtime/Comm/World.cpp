@@ -83,8 +83,8 @@ std::unique_ptr<World> World::create(const ProcessEnvironment &process,
 
 namespace {
 
-/// Ends the process if the store does not answer (a rank 0 that accepts and says
-/// nothing): its client has no timeout there, and no monitor runs yet.
+/// Ends the process if the store does not answer (a rank 0 that accepts and
+/// says nothing): its client has no timeout there, and no monitor runs yet.
 class ConnectWatchdog {
 public:
   ConnectWatchdog(double timeout_s, const std::string &message)
