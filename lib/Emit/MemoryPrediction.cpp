@@ -50,7 +50,7 @@ private:
       int32_t out = instruction.outs[i];
       if (out < 0)
         continue;
-      int32_t base = i == 0 ? aliasedOperand(instruction, out) : -1;
+      int32_t base = aliasedOperand(instruction, out);
       if (base >= 0) {
         storageOf[out] = storageOf[base];
       } else {
@@ -64,7 +64,7 @@ private:
     }
   }
 
-  /// The operand whose storage result 0 shares; -1 if it has its own.
+  /// The operand whose storage a result shares; -1 if it has its own.
   int32_t aliasedOperand(const Instruction &instruction, int32_t out) {
     if (instruction.kind != OpKind::Aten || instruction.args.empty())
       return -1;
@@ -73,18 +73,22 @@ private:
     if (!info || !operand || operand->index < 0)
       return -1;
     int32_t base = operand->index;
-    if (info->aliasing == Aliasing::Fresh)
+    const Value &from = program.values[base], &to = program.values[out];
+    bool returnsSelf = info->returnsSelfIfSameType && from.dtype == to.dtype &&
+                       from.shape == to.shape;
+    if (info->aliasing == Aliasing::Fresh && !returnsSelf)
       return -1;
     if (info->aliasing == Aliasing::MaybeView && !dense[base])
       return -1;
     static const llvm::StringSet<> keepsOrder = {
-        "aten::view",          "aten::reshape",
-        "aten::unsqueeze",     "aten::squeeze.dim",
-        "aten::contiguous",    "aten::detach",
-        "aten::alias",         "aten::flatten.using_ints",
-        "aten::unflatten.int", "aten::dropout",
-        "aten::_unsafe_view"};
-    dense[out] = dense[base] && keepsOrder.contains(instruction.op);
+        "aten::view",          "aten::view_as",      "aten::reshape",
+        "aten::reshape_as",    "aten::unsqueeze",    "aten::squeeze",
+        "aten::squeeze.dim",   "aten::squeeze.dims", "aten::contiguous",
+        "aten::detach",        "aten::alias",        "aten::flatten.using_ints",
+        "aten::unflatten.int", "aten::ravel",        "aten::dropout",
+        "aten::_unsafe_view",  "aten::positive"};
+    dense[out] =
+        dense[base] && (returnsSelf || keepsOrder.contains(instruction.op));
     return base;
   }
 

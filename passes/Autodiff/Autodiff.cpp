@@ -124,7 +124,13 @@ LogicalResult Differentiator::visitAten(AtenOp op, ValueRange gradResults) {
   for (Value operand : op.getInputs())
     needed.push_back(varied.contains(operand));
   const OpInfo *info = OpRegistry::get().lookup(op.getCallee());
-  if (!info || !info->vjp) {
+  // A formula relies on calls that `infer` takes; anything else it may be given
+  // (a form that nobody thought of) is libtorch's to differentiate.
+  bool isCovered =
+      info && info->vjp &&
+      (!info->infer ||
+       succeeded(info->infer(CallArgs(op.getArgs(), op.getInputs()))));
+  if (!isCovered) {
     emitFallback(op, gradResults, needed);
     return success();
   }
