@@ -3,7 +3,7 @@
 
     .venv/bin/python scripts/prepare_text.py [--text DIR_OR_FILE] [--out DIR]
 
-Writes below OUT, in a folder named by the content and the settings (the last line of the output is its path):
+Writes below OUT, in a folder named by the content and the settings (standard output is its path, standard error says what happens):
 
     tokenizer.json     byte-level BPE, trained on the training part only (tokenizer_config.json beside it, for transformers)
     train/  val/       Arrow stream files as `datasets.save_to_disk` writes them; columns input_ids, attention_mask and
@@ -28,7 +28,7 @@ import sys
 from pathlib import Path
 
 # Raised whenever the same content would give other bytes.
-FORMAT = 2
+FORMAT = 3
 END_OF_TEXT = "<|endoftext|>"
 DEFAULT_SUFFIXES = (".h", ".td", ".def")
 COLUMNS = ("input_ids", "attention_mask", "labels")
@@ -39,7 +39,7 @@ class UserError(Exception):
 
 
 def say(message):
-    print(f"[text] {message}", flush=True)
+    print(f"[text] {message}", file=sys.stderr, flush=True)
 
 
 def default_folders():
@@ -237,12 +237,10 @@ def prepare(arguments):
     if used > limit:
         say(f"using the first {arguments.max_mib} MiB of a fixed shuffle of the files (--max-mib)")
         train = cap(train, limit)
-    # A byte-level token is at least a byte, mostly 2 to 4: 8 bytes a token are always enough text for the rows asked for.
-    val = cap(val, arguments.val_rows * arguments.seq_length * 8)
+    val = cap(val, limit)
 
     tokenizer = train_tokenizer(train, arguments.vocab_size)
     train_ids, val_ids = tokenize(tokenizer, train), tokenize(tokenizer, val)
-    val_ids = val_ids[: arguments.val_rows * arguments.seq_length]
     for part, ids, rows in (("training", train_ids, arguments.min_rows), ("held-out", val_ids, 1)):
         if len(ids) < rows * arguments.seq_length:
             raise UserError(
@@ -258,6 +256,9 @@ def prepare(arguments):
         train_rows, val_rows = cut_rows(train_ids, arguments.seq_length), cut_rows(val_ids, arguments.seq_length)
         # nxdt takes rows in order: a batch shall be a mixture, not one file.
         random.Random(FORMAT).shuffle(train_rows)
+        # Of the held-out rows as many as asked for, from all over them.
+        stride = max(1, len(val_rows) // arguments.val_rows)
+        val_rows = val_rows[::stride][: arguments.val_rows]
         write_dataset(building / "train", train_rows)
         write_dataset(building / "val", val_rows)
         tokenizer.save(str(building / "tokenizer.json"))

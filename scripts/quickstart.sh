@@ -4,7 +4,7 @@
 #   scripts/quickstart.sh [--text DIR_OR_FILE] [--steps N] [OVERRIDE...]
 #
 #   --text DIR_OR_FILE   the text to train on; default: the headers of MLIR and LLVM, which set-up installs
-#   --steps N            optimizer steps; default: as in configs/quickstart.yaml (80)
+#   --steps N            optimizer steps; default: as in configs/quickstart.yaml (240)
 #   OVERRIDE             any key of the configuration, as in model.optim.lr=1e-3
 #
 # Set-up installs what is missing only, the build is incremental, text is prepared once: a second run starts training
@@ -42,7 +42,7 @@ runs=nxdt_runs/quickstart
 mkdir -p "$runs"
 python=.venv/bin/python
 [[ -x $python ]] || python=python3
-prepared=$("$python" scripts/prepare_text.py --out "$runs/texts" "${text[@]}" | tee /dev/stderr | tail -n 1)
+prepared=$("$python" scripts/prepare_text.py --out "$runs/texts" "${text[@]}")
 ln -sfn "texts/$(basename "$prepared")" "$runs/text"
 
 n=1
@@ -70,9 +70,13 @@ run, prepared = sys.argv[1:]
 lines = [json.loads(line) for line in open(f"{run}/metrics.jsonl")]
 train = [line for line in lines if "loss" in line]
 val = [line for line in lines if "val_loss" in line]
-print(f"training loss    {train[0]['loss']:.4f} at step {train[0]['step']} -> {train[-1]['loss']:.4f} at step {train[-1]['step']}")
+last = train[-10:]
+print(f"training loss    {train[0]['loss']:.3f} at step {train[0]['step']} -> {sum(line['loss'] for line in last) / len(last):.3f} (mean of the last {len(last)} logged steps)")
 if val:
-    print(f"validation loss  {val[-1]['val_loss']:.4f} on text that was held out")
+    print(f"validation loss  {val[-1]['val_loss']:.3f} on text that was held out")
+predicted = sum(json.load(open(f"{run}/plan/plan.json"))["memory"].values())
+measured = max(line["peak_memory_bytes"] for line in train)
+print(f"memory           {predicted / 2**20:.1f} MiB predicted by nxdt-opt, {measured / 2**20:.1f} MiB measured")
 print(f"trained weights  {run}/hf (Hugging Face: config.json, model.safetensors, tokenizer.json)")
 print(f"everything else  {run}: metrics.jsonl, checkpoints/, plan/; the text: {prepared}")
 PYTHON

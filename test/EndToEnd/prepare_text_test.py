@@ -42,7 +42,7 @@ class PrepareTextTest(unittest.TestCase):
     def prepared(self, *arguments, out="out"):
         done = prepare("--text", self.text, "--out", self.work / out, "--vocab-size", 400, "--seq-length", 32, *arguments)
         self.assertEqual(done.returncode, 0, done.stderr)
-        return Path(done.stdout.splitlines()[-1]), done.stdout
+        return Path(done.stdout.strip()), done.stderr
 
     def test_columns_and_rows(self):
         out, _ = self.prepared()
@@ -60,7 +60,7 @@ class PrepareTextTest(unittest.TestCase):
     def test_text_survives_and_parts_are_disjoint(self):
         from tokenizers import Tokenizer
 
-        out, _ = self.prepared()
+        out, _ = self.prepared("--val-rows", 1000)
         tokenizer = Tokenizer.from_file(str(out / "tokenizer.json"))
         rows = {part: read(out / part)["input_ids"].to_pylist() for part in ("train", "val")}
         # The held-out rows are in order; all documents but the last, which is cut at the end of a row, are whole.
