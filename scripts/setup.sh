@@ -49,8 +49,11 @@ hints() {
 
 missing_packages() {
   local have
-  have=" $(dpkg-query -W -f='${db:Status-Status} ${Package}\n' "${debian_packages[@]}" 2>/dev/null | awk '$1=="installed"{print $2}' | tr '\n' ' ')"
-  for p in "${debian_packages[@]}"; do [[ $have == *" $p "* ]] || echo "$p"; done
+  # dpkg-query fails where it does not know one of them, and that is the case this is for.
+  have=$(dpkg-query -W -f='${db:Status-Status} ${Package}\n' "${debian_packages[@]}" 2>/dev/null || true)
+  for p in "${debian_packages[@]}"; do
+    grep -qxF "installed $p" <<<"$have" || echo "$p"
+  done
 }
 
 install_debian_packages() {
