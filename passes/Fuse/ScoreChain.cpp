@@ -263,7 +263,7 @@ FailureOr<MaskProof> nxdt::proveMask(ArrayRef<ScoreStep> steps,
       bool isMasked = part.shift <= kMasked;
       if (!isKept && !isMasked) {
         why = "its mask neither keeps nor masks " + position(row, part.begin) +
-              ": it adds " +
+              (part.factor == 0 ? ": it puts " : ": it adds ") +
               (std::isnan(part.shift) ? "not a number"
                                       : std::to_string(part.shift));
         return failure();

@@ -113,7 +113,7 @@ func.func @weak(%q: tensor<1x4x8x2xf32>, %k: tensor<1x4x8x2xf32>, %v: tensor<1x4
   %ones = nxdt.aten "aten::ones"(array<i64: 8, 8>, i1, none, device, none) : () -> tensor<8x8xi1>
   %m = nxdt.aten "aten::triu"(%ones, 1) : (tensor<8x8xi1>) -> tensor<8x8xi1>
   %s1 = nxdt.aten "aten::masked_fill.Scalar"(%s0, %m, -100.0) : (tensor<1x4x8x8xf32>, tensor<8x8xi1>) -> tensor<1x4x8x8xf32>
-  // expected-remark @+1 {{attention stays written out: its mask neither keeps nor masks row 0, column 1: it adds -100.000000}}
+  // expected-remark @+1 {{attention stays written out: its mask neither keeps nor masks row 0, column 1: it puts -100.000000}}
   %p0 = nxdt.aten "aten::softmax.int"(%s1, -1, f32) : (tensor<1x4x8x8xf32>) -> tensor<1x4x8x8xf32>
   %o = nxdt.aten "aten::matmul"(%p0, %v) : (tensor<1x4x8x8xf32>, tensor<1x4x8x2xf32>) -> tensor<1x4x8x2xf32>
   return %o : tensor<1x4x8x2xf32>
@@ -131,7 +131,7 @@ func.func @weakened(%q: tensor<1x4x8x2xf32>, %k: tensor<1x4x8x2xf32>, %v: tensor
   %m = nxdt.aten "aten::triu"(%ones, 1) : (tensor<8x8xi1>) -> tensor<8x8xi1>
   %s1 = nxdt.aten "aten::masked_fill.Scalar"(%s0, %m, -20000.0) : (tensor<1x4x8x8xf32>, tensor<8x8xi1>) -> tensor<1x4x8x8xf32>
   %s2 = nxdt.aten "aten::mul.Scalar"(%s1, 0.125) : (tensor<1x4x8x8xf32>) -> tensor<1x4x8x8xf32>
-  // expected-remark @+1 {{attention stays written out: its mask neither keeps nor masks row 0, column 1: it adds -2500.000000}}
+  // expected-remark @+1 {{attention stays written out: its mask neither keeps nor masks row 0, column 1: it puts -2500.000000}}
   %p0 = nxdt.aten "aten::softmax.int"(%s2, -1, f32) : (tensor<1x4x8x8xf32>) -> tensor<1x4x8x8xf32>
   %o = nxdt.aten "aten::matmul"(%p0, %v) : (tensor<1x4x8x8xf32>, tensor<1x4x8x2xf32>) -> tensor<1x4x8x2xf32>
   return %o : tensor<1x4x8x2xf32>
@@ -538,5 +538,22 @@ func.func @values_without_batch(%q: tensor<1x4x8x2xf32>, %k: tensor<1x4x8x2xf32>
   // expected-remark @+1 {{q, k and v are not all [batch, heads, sequence, head_dim]}}
   %p = nxdt.aten "aten::softmax.int"(%s, -1, none) : (tensor<1x4x8x8xf32>) -> tensor<1x4x8x8xf32>
   %o = nxdt.aten "aten::matmul"(%p, %v) : (tensor<1x4x8x8xf32>, tensor<8x2xf32>) -> tensor<1x4x8x2xf32>
+  return %o : tensor<1x4x8x2xf32>
+}
+
+// -----
+
+// Zero is a score like others.
+// CHECK-LABEL: func @zeroed
+// CHECK-NOT: nxdt.sdpa
+func.func @zeroed(%q: tensor<1x4x8x2xf32>, %k: tensor<1x4x8x2xf32>, %v: tensor<1x4x8x2xf32>) -> tensor<1x4x8x2xf32> {
+  %kt = nxdt.aten "aten::transpose.int"(%k, 2, 3) : (tensor<1x4x8x2xf32>) -> tensor<1x4x2x8xf32>
+  %s0 = nxdt.aten "aten::matmul"(%q, %kt) : (tensor<1x4x8x2xf32>, tensor<1x4x2x8xf32>) -> tensor<1x4x8x8xf32>
+  %ones = nxdt.aten "aten::ones"(array<i64: 8, 8>, i1, none, device, none) : () -> tensor<8x8xi1>
+  %m = nxdt.aten "aten::triu"(%ones, 1) : (tensor<8x8xi1>) -> tensor<8x8xi1>
+  %s1 = nxdt.aten "aten::masked_fill.Scalar"(%s0, %m, 0.0) : (tensor<1x4x8x8xf32>, tensor<8x8xi1>) -> tensor<1x4x8x8xf32>
+  // expected-remark @+1 {{attention stays written out: its mask neither keeps nor masks row 0, column 1: it puts 0.000000}}
+  %p0 = nxdt.aten "aten::softmax.int"(%s1, -1, f32) : (tensor<1x4x8x8xf32>) -> tensor<1x4x8x8xf32>
+  %o = nxdt.aten "aten::matmul"(%p0, %v) : (tensor<1x4x8x8xf32>, tensor<1x4x8x2xf32>) -> tensor<1x4x8x2xf32>
   return %o : tensor<1x4x8x2xf32>
 }

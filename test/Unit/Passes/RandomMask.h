@@ -148,28 +148,27 @@ private:
                  difference.type(), whole(), "i1");
     }
     case 2: {
-      Value ones = put(
-          "ones",
-          listText({columns + 2, rows + 3}) + ", i1, none, device, none", "",
-          std::to_string(columns + 2) + "x" + std::to_string(rows + 3) + "x",
-          "i1");
+      // Part of something larger, turned over.
+      std::string tall = std::to_string(rows + 2) + "x",
+                  wide = std::to_string(2 * columns + 3) + "x";
+      Value ones = put("ones",
+                       listText({2 * columns + 3, rows + 2}) +
+                           ", i1, none, device, none",
+                       "", wide + tall, "i1");
       Value upper =
           put("triu", ones.name + ", " + std::to_string(dice.between(-2, 2)),
               ones.type(), ones.shape, "i1");
       Value turned = put("transpose.int", upper.name + ", 0, 1", upper.type(),
-                         std::to_string(rows + 3) + "x" +
-                             std::to_string(columns + 2) + "x",
-                         "i1");
-      int64_t start = dice.roll(4);
-      Value part = put(
-          "slice.Tensor",
-          turned.name + ", 0, " + std::to_string(start) + ", " +
-              std::to_string(start + rows) + ", 1",
-          turned.type(),
-          std::to_string(rows) + "x" + std::to_string(columns + 2) + "x", "i1");
-      return put("narrow",
-                 part.name + ", 1, " + std::to_string(dice.roll(3)) + ", " +
-                     std::to_string(columns),
+                         tall + wide, "i1");
+      Value part = put("narrow",
+                       turned.name + ", 0, " + std::to_string(dice.roll(3)) +
+                           ", " + std::to_string(rows),
+                       turned.type(), std::to_string(rows) + "x" + wide, "i1");
+      int64_t start = dice.roll(4), step = dice.between(1, 2);
+      return put("slice.Tensor",
+                 part.name + ", 1, " + std::to_string(start) + ", " +
+                     std::to_string(start + step * columns) + ", " +
+                     std::to_string(step),
                  part.type(), whole(), "i1");
     }
     case 3: {
