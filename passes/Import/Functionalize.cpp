@@ -65,6 +65,7 @@ private:
   void finishResults();
   void noteGradients(Operation *op);
   void fail(AtenOp op, const Twine &why);
+  void allowAnyStrides(AtenOp op);
 
   func::FuncOp func;
   SymbolTable &symbols;
@@ -74,6 +75,7 @@ private:
   /// Values through which gradients flow to a parameter.
   DenseSet<Value> varied;
   SmallVector<Operation *> erased;
+  bool isWritten = false;
   bool failed = false;
 };
 } // namespace
@@ -120,6 +122,18 @@ void Functionalizer::noteGradients(Operation *op) {
 // Reading and writing storages
 //===----------------------------------------------------------------------===//
 
+/// A written tensor is a new one, which may lie in memory in another way than
+/// the one that capture saw, and so may all that is computed from it. `view`
+/// refuses some layouts, `reshape` copies where it must.
+void Functionalizer::allowAnyStrides(AtenOp op) {
+  if (!isWritten)
+    return;
+  if (op.getCallee() == "aten::view" || op.getCallee() == "aten::_unsafe_view")
+    op.setCallee("aten::reshape");
+  else if (op.getCallee() == "aten::view_as")
+    op.setCallee("aten::reshape_as");
+}
+
 /// The elements that the tensor has now; makes its view again if its storage
 /// was written meanwhile.
 Value Functionalizer::read(Tensor *tensor) {
@@ -129,7 +143,7 @@ Value Functionalizer::read(Tensor *tensor) {
   Value base = read(tensor->parent);
   Operation *again = builder.clone(*tensor->view);
   again->setOperand(viewedOperand(tensor->view, tensor->result), base);
-  again->removeAttr("views");
+  allowAnyStrides(cast<AtenOp>(again));
   noteGradients(again);
   tensor->current = again->getResult(tensor->result);
   tensor->version = version;
@@ -156,6 +170,7 @@ void Functionalizer::write(Tensor *tensor, Value value, AtenOp by) {
       noteGradients(op);
     written.push_back({tensor->parent, up});
   }
+  isWritten = true;
   ++tensor->writes;
   for (auto [changed, now] : written) {
     changed->current = now;
@@ -252,6 +267,7 @@ void Functionalizer::visit(AtenOp op) {
   defineResults(op);
   for (OpOperand &operand : op->getOpOperands())
     operand.set(read(tensorOf.lookup(operand.get())));
+  allowAnyStrides(op);
   noteGradients(op);
 }
 

@@ -18,7 +18,8 @@ def Functionalize : Pass<"functionalize", "::mlir::ModuleOp"> {
     - an in-place operator becomes its pure counterpart;
     - a write through a view becomes a write to what is viewed, by the view's
       inverse (`slice_scatter`, `select_scatter`, a reshape, ...);
-    - a view is made again where it is read after such a write;
+    - a view is made again where it is read after such a write, `view` as
+      `reshape`, as the new value may have other strides;
     - a written `buffer` argument becomes a result bound to that buffer.
 
     Grad mode is kept. Reported, all at once and at their module: operators and

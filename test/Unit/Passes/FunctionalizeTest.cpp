@@ -261,7 +261,7 @@ void RandomProgram::mutate(size_t of) {
 TEST(Functionalize, KeepsTheBitsOfRandomPrograms) {
   at::NoGradGuard noGrad;
   int mutations = 0, views = 0;
-  for (uint64_t seed = 0; seed < 300; ++seed) {
+  for (uint64_t seed = 0; seed < 1000; ++seed) {
     RandomProgram program(seed);
     program.grow(14);
     std::string text = program.text();
@@ -284,8 +284,8 @@ TEST(Functionalize, KeepsTheBitsOfRandomPrograms) {
     views += program.numViews;
   }
   // The dice do reach what is to be tested.
-  EXPECT_GT(mutations, 300);
-  EXPECT_GT(views, 600);
+  EXPECT_GT(mutations, 1000);
+  EXPECT_GT(views, 2000);
 }
 
 } // namespace
