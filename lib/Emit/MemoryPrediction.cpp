@@ -8,8 +8,6 @@
 
 #include "nxdt/Registry/OpRegistry.h"
 
-#include "llvm/ADT/StringSet.h"
-
 using namespace nxdt;
 using namespace nxdt::plan;
 
@@ -80,15 +78,7 @@ private:
       return -1;
     if (info->aliasing == Aliasing::MaybeView && !dense[base])
       return -1;
-    static const llvm::StringSet<> keepsOrder = {
-        "aten::view",          "aten::view_as",      "aten::reshape",
-        "aten::reshape_as",    "aten::unsqueeze",    "aten::squeeze",
-        "aten::squeeze.dim",   "aten::squeeze.dims", "aten::contiguous",
-        "aten::detach",        "aten::alias",        "aten::flatten.using_ints",
-        "aten::unflatten.int", "aten::ravel",        "aten::dropout",
-        "aten::_unsafe_view",  "aten::positive"};
-    dense[out] =
-        dense[base] && (returnsSelf || keepsOrder.contains(instruction.op));
+    dense[out] = dense[base] && (returnsSelf || info->keepsOrder);
     return base;
   }
 

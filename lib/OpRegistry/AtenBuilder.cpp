@@ -81,10 +81,6 @@ Value AtenBuilder::call(StringRef callee, ArrayRef<Arg> args) {
   return op->getResult(0);
 }
 
-static RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
 Value AtenBuilder::add(Value a, Value b) {
   return call("aten::add.Tensor", {a, b, 1});
 }

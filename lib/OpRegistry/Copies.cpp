@@ -40,7 +40,9 @@ void nxdt::registerCopies(OpRegistry &registry) {
     add(registry, name, inferOther, passThrough).returnsSelfIfSameType = true;
 
   auto same = [&](StringRef callee, Aliasing aliasing) {
-    add(registry, callee, inferSame, passThrough).aliasing = aliasing;
+    OpInfo &info = add(registry, callee, inferSame, passThrough);
+    info.aliasing = aliasing;
+    info.keepsOrder = aliasing != Aliasing::Fresh;
   };
   same("aten::clone", Aliasing::Fresh);
   same("aten::contiguous", Aliasing::MaybeView);
@@ -51,4 +53,5 @@ void nxdt::registerCopies(OpRegistry &registry) {
   OpInfo &detach = constant(registry, "aten::detach");
   detach.infer = inferSame;
   detach.aliasing = Aliasing::View;
+  detach.keepsOrder = true;
 }

@@ -56,9 +56,6 @@ mlir::Value keepDims(AtenBuilder &builder, mlir::Value reduced,
 // Types
 //===----------------------------------------------------------------------===//
 
-inline mlir::RankedTensorType typeOf(mlir::Value value) {
-  return mlir::cast<mlir::RankedTensorType>(value.getType());
-}
 inline mlir::RankedTensorType withElement(mlir::RankedTensorType type,
                                           mlir::Type element) {
   return mlir::RankedTensorType::get(type.getShape(), element);

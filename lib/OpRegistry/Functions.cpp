@@ -104,6 +104,7 @@ static void registerSigns(OpRegistry &registry) {
   OpInfo &positive = add(registry, "aten::positive", inferSame,
                          [](VjpContext &ctx) { ctx.set(0, ctx.grad()); });
   positive.aliasing = Aliasing::View;
+  positive.keepsOrder = true;
   add(registry, "aten::abs", inferSame, [](VjpContext &ctx) {
     ctx.set(0, ctx.mul(ctx.grad(), unary(ctx, "aten::sgn")));
   });

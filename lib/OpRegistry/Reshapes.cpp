@@ -36,139 +36,134 @@ static FailureOr<Shape> resolveShape(RankedTensorType type,
   return shape;
 }
 
-/// The gradient of anything that only changes the shape.
-static void reshapeBack(VjpContext &ctx) {
-  ctx.set(0, ctx.reshape(ctx.grad(), ctx.type(0).getShape()));
+/// An operator that only changes the shape, and its gradient.
+static OpInfo &reshaping(OpRegistry &registry, StringRef callee,
+                         Aliasing aliasing, Infer (*infer)(const CallArgs &)) {
+  OpInfo &info = add(registry, callee, infer, [](VjpContext &ctx) {
+    ctx.set(0, ctx.reshape(ctx.grad(), ctx.type(0).getShape()));
+  });
+  info.aliasing = aliasing;
+  info.keepsOrder = true;
+  return info;
 }
 
 void nxdt::registerReshapes(OpRegistry &registry) {
   for (StringRef name : {"aten::view", "aten::reshape", "aten::_unsafe_view"}) {
-    OpInfo &info = registry.add(name);
-    info.infer = [](const CallArgs &args) -> FailureOr<ResultTypes> {
-      if (!args.type(0))
-        return failure();
-      FailureOr<Shape> shape = resolveShape(args.type(0), args.integers(1));
-      if (failed(shape))
-        return failure();
-      return shaped(args.type(0), *shape);
-    };
-    info.vjp = reshapeBack;
-    info.aliasing =
-        name == "aten::reshape" ? Aliasing::MaybeView : Aliasing::View;
+    reshaping(registry, name,
+              name == "aten::reshape" ? Aliasing::MaybeView : Aliasing::View,
+              [](const CallArgs &args) -> Infer {
+                if (!args.type(0))
+                  return failure();
+                FailureOr<Shape> shape =
+                    resolveShape(args.type(0), args.integers(1));
+                if (failed(shape))
+                  return failure();
+                return shaped(args.type(0), *shape);
+              });
   }
-  auto &unsqueeze = registry.add("aten::unsqueeze");
-  unsqueeze.infer = [](const CallArgs &args) -> FailureOr<ResultTypes> {
-    RankedTensorType type = args.type(0);
-    if (!type)
-      return failure();
-    std::optional<int64_t> dim = wrapDim(args.integer(1), type.getRank() + 1);
-    if (!dim)
-      return failure();
-    Shape shape(type.getShape());
-    shape.insert(shape.begin() + *dim, 1);
-    return shaped(type, shape);
-  };
-  unsqueeze.vjp = reshapeBack;
-  unsqueeze.aliasing = Aliasing::View;
-  auto &squeeze = registry.add("aten::squeeze.dim");
-  squeeze.infer = [](const CallArgs &args) -> FailureOr<ResultTypes> {
-    RankedTensorType type = args.type(0);
-    if (!type)
-      return failure();
-    std::optional<int64_t> dim = wrapDim(args.integer(1), type.getRank());
-    if (!dim)
-      return failure();
-    Shape shape(type.getShape());
-    if (type.getRank() && shape[*dim] == 1)
-      shape.erase(shape.begin() + *dim);
-    return shaped(type, shape);
-  };
-  squeeze.vjp = reshapeBack;
-  squeeze.aliasing = Aliasing::View;
-  auto &flatten = registry.add("aten::flatten.using_ints");
-  flatten.infer = [](const CallArgs &args) -> FailureOr<ResultTypes> {
-    RankedTensorType type = args.type(0);
-    if (!type)
-      return failure();
-    std::optional<int64_t> start = wrapDim(args.integer(1), type.getRank());
-    std::optional<int64_t> end = wrapDim(args.integer(2), type.getRank());
-    if (!start || !end || *start > *end)
-      return failure();
-    Shape shape(type.getShape().take_front(*start));
-    int64_t product = 1;
-    for (int64_t size : type.getShape().slice(
-             *start, std::min(*end + 1, type.getRank()) - *start))
-      product *= size;
-    shape.push_back(product);
-    if (*end + 1 < type.getRank())
-      llvm::append_range(shape, type.getShape().drop_front(*end + 1));
-    return shaped(type, shape);
-  };
-  flatten.vjp = reshapeBack;
-  flatten.aliasing = Aliasing::MaybeView;
-  auto &unflatten = registry.add("aten::unflatten.int");
-  unflatten.infer = [](const CallArgs &args) -> FailureOr<ResultTypes> {
-    RankedTensorType type = args.type(0);
-    if (!type)
-      return failure();
-    std::optional<int64_t> dim = wrapDim(args.integer(1), type.getRank());
-    if (!dim || !type.getRank())
-      return failure();
-    auto inner = resolveShape(
-        RankedTensorType::get({type.getDimSize(*dim)}, type.getElementType()),
-        args.integers(2));
-    if (failed(inner))
-      return failure();
-    Shape shape(type.getShape().take_front(*dim));
-    llvm::append_range(shape, *inner);
-    llvm::append_range(shape, type.getShape().drop_front(*dim + 1));
-    return shaped(type, shape);
-  };
-  unflatten.vjp = reshapeBack;
-  unflatten.aliasing = Aliasing::View;
+  reshaping(registry, "aten::unsqueeze", Aliasing::View,
+            [](const CallArgs &args) -> Infer {
+              RankedTensorType type = args.type(0);
+              if (!type)
+                return failure();
+              std::optional<int64_t> dim =
+                  wrapDim(args.integer(1), type.getRank() + 1);
+              if (!dim)
+                return failure();
+              Shape shape(type.getShape());
+              shape.insert(shape.begin() + *dim, 1);
+              return shaped(type, shape);
+            });
+  reshaping(registry, "aten::squeeze.dim", Aliasing::View,
+            [](const CallArgs &args) -> Infer {
+              RankedTensorType type = args.type(0);
+              if (!type)
+                return failure();
+              std::optional<int64_t> dim =
+                  wrapDim(args.integer(1), type.getRank());
+              if (!dim)
+                return failure();
+              Shape shape(type.getShape());
+              if (type.getRank() && shape[*dim] == 1)
+                shape.erase(shape.begin() + *dim);
+              return shaped(type, shape);
+            });
+  reshaping(registry, "aten::flatten.using_ints", Aliasing::MaybeView,
+            [](const CallArgs &args) -> Infer {
+              RankedTensorType type = args.type(0);
+              if (!type)
+                return failure();
+              std::optional<int64_t> start =
+                  wrapDim(args.integer(1), type.getRank());
+              std::optional<int64_t> end =
+                  wrapDim(args.integer(2), type.getRank());
+              if (!start || !end || *start > *end)
+                return failure();
+              Shape shape(type.getShape().take_front(*start));
+              int64_t product = 1;
+              for (int64_t size : type.getShape().slice(
+                       *start, std::min(*end + 1, type.getRank()) - *start))
+                product *= size;
+              shape.push_back(product);
+              if (*end + 1 < type.getRank())
+                llvm::append_range(shape, type.getShape().drop_front(*end + 1));
+              return shaped(type, shape);
+            });
+  reshaping(registry, "aten::unflatten.int", Aliasing::View,
+            [](const CallArgs &args) -> Infer {
+              RankedTensorType type = args.type(0);
+              if (!type)
+                return failure();
+              std::optional<int64_t> dim =
+                  wrapDim(args.integer(1), type.getRank());
+              if (!dim || !type.getRank())
+                return failure();
+              auto inner =
+                  resolveShape(RankedTensorType::get({type.getDimSize(*dim)},
+                                                     type.getElementType()),
+                               args.integers(2));
+              if (failed(inner))
+                return failure();
+              Shape shape(type.getShape().take_front(*dim));
+              llvm::append_range(shape, *inner);
+              llvm::append_range(shape, type.getShape().drop_front(*dim + 1));
+              return shaped(type, shape);
+            });
 
   for (StringRef name : {"aten::view_as", "aten::reshape_as"}) {
-    OpInfo &info = add(
-        registry, name,
-        [](const CallArgs &args) -> Infer {
-          if (!args.type(0) || !args.type(1) ||
-              args.type(0).getNumElements() != args.type(1).getNumElements())
-            return failure();
-          return shaped(args.type(0), args.type(1).getShape());
-        },
-        reshapeBack);
-    info.aliasing =
-        name == "aten::view_as" ? Aliasing::View : Aliasing::MaybeView;
+    reshaping(registry, name,
+              name == "aten::view_as" ? Aliasing::View : Aliasing::MaybeView,
+              [](const CallArgs &args) -> Infer {
+                if (!args.type(0) || !args.type(1) ||
+                    args.type(0).getNumElements() !=
+                        args.type(1).getNumElements())
+                  return failure();
+                return shaped(args.type(0), args.type(1).getShape());
+              });
   }
-  OpInfo &ravel = add(
-      registry, "aten::ravel",
-      [](const CallArgs &args) -> Infer {
-        if (!args.type(0))
-          return failure();
-        return shaped(args.type(0), {args.type(0).getNumElements()});
-      },
-      reshapeBack);
-  ravel.aliasing = Aliasing::MaybeView;
+  reshaping(registry, "aten::ravel", Aliasing::MaybeView,
+            [](const CallArgs &args) -> Infer {
+              if (!args.type(0))
+                return failure();
+              return shaped(args.type(0), {args.type(0).getNumElements()});
+            });
   for (StringRef name : {"aten::squeeze", "aten::squeeze.dims"}) {
-    OpInfo &info = add(
-        registry, name,
-        [](const CallArgs &args) -> Infer {
-          RankedTensorType type = args.type(0);
-          if (!type || (args.size() > 1 && !args.integers(1)))
-            return failure();
-          // squeeze.dims of no dims squeezes none; squeeze, all.
-          auto dims = args.size() > 1 && args.integers(1)->empty()
-                          ? std::optional<SmallVector<int64_t>>(Shape{})
-                          : wrapDims(args.integers(1), type.getRank());
-          if (!dims)
-            return failure();
-          Shape shape;
-          for (auto [d, size] : llvm::enumerate(type.getShape()))
-            if (size != 1 || !llvm::is_contained(*dims, int64_t(d)))
-              shape.push_back(size);
-          return shaped(type, shape);
-        },
-        reshapeBack);
-    info.aliasing = Aliasing::View;
+    reshaping(registry, name, Aliasing::View,
+              [](const CallArgs &args) -> Infer {
+                RankedTensorType type = args.type(0);
+                if (!type || (args.size() > 1 && !args.integers(1)))
+                  return failure();
+                // squeeze.dims of no dims squeezes none; squeeze, all.
+                auto dims = args.size() > 1 && args.integers(1)->empty()
+                                ? std::optional<SmallVector<int64_t>>(Shape{})
+                                : wrapDims(args.integers(1), type.getRank());
+                if (!dims)
+                  return failure();
+                Shape shape;
+                for (auto [d, size] : llvm::enumerate(type.getShape()))
+                  if (size != 1 || !llvm::is_contained(*dims, int64_t(d)))
+                    shape.push_back(size);
+                return shaped(type, shape);
+              });
   }
 }

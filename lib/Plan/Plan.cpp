@@ -45,7 +45,7 @@ std::string_view name(DType dtype) {
   case DType::Bool:
     return "bool";
   }
-  return "";
+  return "?";
 }
 
 std::string_view name(Role role) {

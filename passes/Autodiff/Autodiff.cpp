@@ -18,11 +18,6 @@ namespace nxdt {
 using namespace mlir;
 using namespace nxdt;
 
-static bool isFloatTensor(Value value) {
-  return isa<FloatType>(
-      cast<RankedTensorType>(value.getType()).getElementType());
-}
-
 static Location backwardLoc(Operation *op) {
   // "model.layers.0.mlp" -> "model.layers.0.mlp^": the module's backward.
   if (auto name = dyn_cast<NameLoc>(op->getLoc()))

@@ -24,10 +24,6 @@ namespace nxdt {
 using namespace mlir;
 using namespace nxdt;
 
-static RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
 static int64_t wrap(int64_t dim, int64_t rank) {
   return dim < 0 ? dim + rank : dim;
 }

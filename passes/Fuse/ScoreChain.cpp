@@ -13,10 +13,6 @@
 using namespace mlir;
 using namespace nxdt;
 
-static RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
 Value nxdt::passedThrough(AtenOp op, bool allowCasts) {
   StringRef callee = op.getCallee();
   CallArgs args(op.getArgs(), op.getInputs());

@@ -11,10 +11,6 @@
 using namespace mlir;
 using namespace nxdt;
 
-static RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
 Value PureBuilder::call(StringRef callee, ArrayRef<Arg> args, Type type) {
   AtenOp op = AtenBuilder(builder, loc).callMulti(callee, args, type);
   op.setNoGrad(noGrad);

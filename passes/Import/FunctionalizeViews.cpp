@@ -11,10 +11,6 @@
 using namespace mlir;
 using namespace nxdt;
 
-static RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
 int32_t nxdt::viewedOperand(AtenOp op, unsigned result) {
   if (auto views = op.getViews())
     return (*views)[result];

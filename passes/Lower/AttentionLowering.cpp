@@ -9,10 +9,6 @@
 using namespace mlir;
 using namespace nxdt;
 
-static RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
 /// [B, Hkv, T, D] -> [B, Hq, T, D], each head repeated for its query heads.
 static Value repeatHeads(AtenBuilder &aten, Value value, int64_t queryHeads) {
   ArrayRef<int64_t> s = typeOf(value).getShape();

@@ -12,10 +12,6 @@ using namespace nxdt;
 /// at::Reduction::Sum.
 constexpr int64_t kSum = 2;
 
-static RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
 /// [..., V] as [N, V].
 static Value rows(AtenBuilder &aten, Value value) {
   int64_t classes = typeOf(value).getShape().back();

@@ -42,8 +42,7 @@ private:
   LogicalResult declareState(func::FuncOp gradients);
   void buildTrainStep(func::FuncOp gradients);
   void buildEvalStep(func::FuncOp forward);
-  void buildFinish(StringRef name, StringRef sum, StringRef count,
-                   StringRef loss);
+  void buildFinishEval();
   void buildFinishStep();
   void buildUpdate();
   void buildParamNorm();
@@ -200,18 +199,22 @@ void BuildStepPass::buildEvalStep(func::FuncOp forward) {
   program.accumulate("val_token_count", results[1]);
 }
 
-void BuildStepPass::buildFinish(StringRef name, StringRef sum, StringRef count,
-                                StringRef loss) {
-  ProgramBuilder program(getOperation(), name);
-  AtenBuilder aten = program.aten();
-  program.write(loss, aten.div(program.read(sum), program.read(count)));
+/// The mean over the tokens that count.
+static void writeMean(ProgramBuilder &program, StringRef mean, StringRef sum,
+                      StringRef count) {
+  Value total = program.read(sum), tokens = program.read(count);
+  program.write(mean, program.aten().div(total, tokens));
+}
+
+void BuildStepPass::buildFinishEval() {
+  ProgramBuilder program(getOperation(), "finish_eval");
+  writeMean(program, "val_loss", "val_loss_sum", "val_token_count");
 }
 
 void BuildStepPass::buildFinishStep() {
   ProgramBuilder program(getOperation(), "finish_step");
-  AtenBuilder aten = program.aten();
+  writeMean(program, "loss", "loss_sum", "token_count");
   Value count = program.read("token_count");
-  program.write("loss", aten.div(program.read("loss_sum"), count));
   SmallVector<Value> grads;
   for (ParamState &state : params)
     grads.push_back(program.read(state.grad.getSymName()));
@@ -320,7 +323,7 @@ void BuildStepPass::runOnOperation() {
     begin.zero("val_token_count");
   }
   buildEvalStep(forward);
-  buildFinish("finish_eval", "val_loss_sum", "val_token_count", "val_loss");
+  buildFinishEval();
   buildParamNorm();
   forward.erase();
   gradients.erase();

@@ -7,59 +7,16 @@
 #ifndef NXDT_RUNTIME_CHECKPOINT_TORCHTENSOR_H
 #define NXDT_RUNTIME_CHECKPOINT_TORCHTENSOR_H
 
+#include "nxdt/Plan/TorchTypes.h"
 #include "runtime/Checkpoint/HostTensor.h"
 
 #include "ATen/core/Tensor.h"
 #include "ATen/ops/from_blob.h"
 
-#include <stdexcept>
-
 namespace nxdt::runtime {
 
-inline at::ScalarType torchType(plan::DType dtype) {
-  switch (dtype) {
-  case plan::DType::F64:
-    return at::kDouble;
-  case plan::DType::F32:
-    return at::kFloat;
-  case plan::DType::BF16:
-    return at::kBFloat16;
-  case plan::DType::F16:
-    return at::kHalf;
-  case plan::DType::I64:
-    return at::kLong;
-  case plan::DType::I32:
-    return at::kInt;
-  case plan::DType::U8:
-    return at::kByte;
-  case plan::DType::Bool:
-    return at::kBool;
-  }
-  throw std::logic_error("torchType: unknown dtype");
-}
-
-inline plan::DType planType(at::ScalarType type) {
-  switch (type) {
-  case at::kDouble:
-    return plan::DType::F64;
-  case at::kFloat:
-    return plan::DType::F32;
-  case at::kBFloat16:
-    return plan::DType::BF16;
-  case at::kHalf:
-    return plan::DType::F16;
-  case at::kLong:
-    return plan::DType::I64;
-  case at::kInt:
-    return plan::DType::I32;
-  case at::kByte:
-    return plan::DType::U8;
-  case at::kBool:
-    return plan::DType::Bool;
-  default:
-    throw std::logic_error("planType: a tensor type that plans do not have");
-  }
-}
+using plan::planType;
+using plan::torchType;
 
 /// The same elements, copied only if `tensor` is not contiguous or not on the
 /// CPU. Shares memory: save it before the tensor changes.

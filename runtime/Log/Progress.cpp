@@ -7,7 +7,7 @@
 
 #include "runtime/Log/Progress.h"
 
-#include "runtime/Log/Format.h"
+#include "nxdt/Support/Format.h"
 
 #include <algorithm>
 #include <chrono>

@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "runtime/Train/RunReport.h"
-#include "runtime/Log/Format.h"
+#include "nxdt/Support/Format.h"
 
 #include <cstdio>
 

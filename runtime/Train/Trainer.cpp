@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "runtime/Train/Trainer.h"
+#include "nxdt/Support/Format.h"
 #include "nxdt/Support/UserError.h"
 #include "runtime/Checkpoint/CheckpointManager.h"
 #include "runtime/Checkpoint/Files.h"
@@ -14,7 +15,6 @@
 #include "runtime/Executor/Device.h"
 #include "runtime/Executor/Executor.h"
 #include "runtime/Executor/Philox.h"
-#include "runtime/Log/Format.h"
 #include "runtime/Log/Progress.h"
 #include "runtime/Log/TensorBoardWriter.h"
 #include "runtime/Memory/Memory.h"

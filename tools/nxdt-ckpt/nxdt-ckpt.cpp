@@ -7,11 +7,11 @@
 
 // Without libtorch, so that it starts at once.
 
+#include "nxdt/Support/Format.h"
 #include "nxdt/Support/UserError.h"
 #include "runtime/Checkpoint/Checkpoint.h"
 #include "runtime/Checkpoint/HuggingFace.h"
 #include "runtime/Checkpoint/Manifest.h"
-#include "runtime/Log/Format.h"
 
 #include <cstdio>
 #include <filesystem>

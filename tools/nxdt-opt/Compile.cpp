@@ -167,9 +167,8 @@ LogicalResult Compilation::run() {
     return failure();
   annotate();
   auto forward = module->lookupSymbol<func::FuncOp>("forward");
-  result.vocabSize =
+  int64_t vocabSize =
       cast<RankedTensorType>(forward.getResultTypes()[0]).getShape().back();
-  int64_t vocabSize = result.vocabSize;
   dump("captured");
   if (options.stopAfter == "captured")
     return success();

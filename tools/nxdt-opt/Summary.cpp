@@ -6,30 +6,13 @@
 //===----------------------------------------------------------------------===//
 #include "Summary.h"
 
+#include "nxdt/Support/Format.h"
+
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace nxdt;
 using llvm::formatv;
-
-/// 8030261248 -> "8,030,261,248".
-static std::string grouped(int64_t number) {
-  std::string digits = std::to_string(number);
-  for (int64_t i = static_cast<int64_t>(digits.size()) - 3; i > 0; i -= 3)
-    digits.insert(i, 1, ',');
-  return digits;
-}
-
-static std::string bytes(int64_t count) {
-  const char *units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-  double value = count;
-  int unit = 0;
-  while (value >= 1024 && unit < 4) {
-    value /= 1024;
-    ++unit;
-  }
-  return formatv(unit ? "{0:f2} {1}" : "{0:f0} {1}", value, units[unit]).str();
-}
 
 /// The shortest usual form: 3e-04 is 0.0003.
 static std::string number(double value) {
@@ -45,7 +28,8 @@ static std::string modelLine(const RunConfig &run) {
   return formatv("Llama, {0} layers, hidden {1}, intermediate {2}, {3} heads "
                  "over {4} kv heads, vocabulary {5}{6}",
                  m.numHiddenLayers, m.hiddenSize, m.intermediateSize,
-                 m.numAttentionHeads, m.numKeyValueHeads, grouped(m.vocabSize),
+                 m.numAttentionHeads, m.numKeyValueHeads,
+                 withCommas(m.vocabSize),
                  m.tieWordEmbeddings ? ", tied embeddings" : "")
       .str();
 }
@@ -90,7 +74,7 @@ std::string nxdt::summarize(const RunConfig &run, const plan::Plan &plan,
   row("configuration", run.configPath);
   row("model", modelLine(run));
   row("parameters",
-      grouped(parameters) + " in " + std::to_string(tensors) + " tensors, " +
+      withCommas(parameters) + " in " + std::to_string(tensors) + " tensors, " +
           (run.precision == Precision::Fp32 ? "fp32"
                                             : "bf16 with fp32 masters"));
   row("mesh", formatv("pp {0} x dp {1} x cp {2} x tp {3} = {4} rank{5}",
@@ -102,7 +86,7 @@ std::string nxdt::summarize(const RunConfig &run, const plan::Plan &plan,
       formatv("{0} sequences of {1} tokens = {2} tokens, {3} micro-batch{4} "
               "of {5} per data-parallel rank",
               run.data.globalBatchSize, run.model.encoderSeqLength,
-              grouped(run.data.globalBatchSize * run.model.encoderSeqLength),
+              withCommas(run.data.globalBatchSize * run.model.encoderSeqLength),
               run.numMicroBatches(), run.numMicroBatches() == 1 ? "" : "es",
               run.data.microBatchSize)
           .str());
@@ -121,7 +105,7 @@ std::string nxdt::summarize(const RunConfig &run, const plan::Plan &plan,
   int64_t total = 0;
   auto memory = [&](llvm::StringRef name, int64_t count) {
     total += count;
-    os << formatv("  {0,-24}{1,12}\n", name, bytes(count));
+    os << formatv("  {0,-24}{1,12}\n", name, humanBytes(count));
   };
   memory("parameters", m.paramBytes);
   if (m.masterBytes)
@@ -130,7 +114,7 @@ std::string nxdt::summarize(const RunConfig &run, const plan::Plan &plan,
   memory("optimizer state", m.optStateBytes);
   memory("inputs and others", m.otherBytes);
   memory("activations, at peak", m.peakActivationBytes);
-  os << formatv("  {0,-24}{1,12}\n", "total", bytes(total));
+  os << formatv("  {0,-24}{1,12}\n", "total", humanBytes(total));
 
   if (!notices.empty()) {
     os << "\nnot as in the file\n";

@@ -30,6 +30,14 @@ namespace nxdt {
 /// Attribute on program arguments and results: the buffer read or written.
 constexpr llvm::StringLiteral kBufferAttr = "nxdt.buffer";
 
+/// Every value of the dialect is a ranked tensor.
+inline mlir::RankedTensorType typeOf(mlir::Value value) {
+  return mlir::cast<mlir::RankedTensorType>(value.getType());
+}
+inline bool isFloatTensor(mlir::Value value) {
+  return mlir::isa<mlir::FloatType>(typeOf(value).getElementType());
+}
+
 /// Number of tensor operands that `args` (the `args` attribute of nxdt.aten)
 /// stands for; -1 if it holds anything but what the op allows.
 int64_t countOperands(mlir::ArrayAttr args);

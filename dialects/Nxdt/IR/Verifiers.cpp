@@ -12,10 +12,6 @@
 using namespace mlir;
 using namespace nxdt;
 
-static RankedTensorType ranked(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
 //===----------------------------------------------------------------------===//
 // nxdt.buffer
 //===----------------------------------------------------------------------===//
@@ -170,8 +166,8 @@ static LogicalResult verifyAttention(Operation *op, RankedTensorType q,
 }
 
 LogicalResult SdpaOp::verify() {
-  return verifyAttention(*this, ranked(getQ()), ranked(getK()), ranked(getV()),
-                         ranked(getOut()), ranked(getLse()), getCausal());
+  return verifyAttention(*this, typeOf(getQ()), typeOf(getK()), typeOf(getV()),
+                         typeOf(getOut()), typeOf(getLse()), getCausal());
 }
 
 LogicalResult SdpaBackwardOp::verify() {
@@ -181,8 +177,8 @@ LogicalResult SdpaBackwardOp::verify() {
       getDk().getType() != getK().getType() ||
       getDv().getType() != getV().getType())
     return emitOpError("gradients have the types of what they belong to");
-  return verifyAttention(*this, ranked(getQ()), ranked(getK()), ranked(getV()),
-                         ranked(getOut()), ranked(getLse()), getCausal());
+  return verifyAttention(*this, typeOf(getQ()), typeOf(getK()), typeOf(getV()),
+                         typeOf(getOut()), typeOf(getLse()), getCausal());
 }
 
 //===----------------------------------------------------------------------===//
@@ -206,15 +202,15 @@ static LogicalResult verifyLoss(Operation *op, RankedTensorType classes,
 LogicalResult CrossEntropyOp::verify() {
   if (getLogProbs().getType() != getLogits().getType())
     return emitOpError("log_probs and logits have different types");
-  if (!ranked(getCount()).getElementType().isSignlessInteger(64))
+  if (!typeOf(getCount()).getElementType().isSignlessInteger(64))
     return emitOpError("count is i64");
-  return verifyLoss(*this, ranked(getLogits()), ranked(getTargets()));
+  return verifyLoss(*this, typeOf(getLogits()), typeOf(getTargets()));
 }
 
 LogicalResult CrossEntropyBackwardOp::verify() {
   if (getLogProbs().getType() != getDlogits().getType())
     return emitOpError("log_probs and dlogits have different types");
-  return verifyLoss(*this, ranked(getLogProbs()), ranked(getTargets()));
+  return verifyLoss(*this, typeOf(getLogProbs()), typeOf(getTargets()));
 }
 
 //===----------------------------------------------------------------------===//
@@ -222,13 +218,13 @@ LogicalResult CrossEntropyBackwardOp::verify() {
 //===----------------------------------------------------------------------===//
 
 LogicalResult GradAccumulateOp::verify() {
-  if (ranked(getAcc()).getShape() != ranked(getGrad()).getShape())
+  if (typeOf(getAcc()).getShape() != typeOf(getGrad()).getShape())
     return emitOpError("shapes of accumulator and gradient differ");
-  unsigned accBits = ranked(getAcc()).getElementTypeBitWidth();
-  unsigned gradBits = ranked(getGrad()).getElementTypeBitWidth();
+  unsigned accBits = typeOf(getAcc()).getElementTypeBitWidth();
+  unsigned gradBits = typeOf(getGrad()).getElementTypeBitWidth();
   if (accBits < 32 || accBits < gradBits)
     return emitOpError("gradients accumulate in f32 or wider, not ")
-           << ranked(getAcc()).getElementType();
+           << typeOf(getAcc()).getElementType();
   return success();
 }
 

@@ -164,6 +164,9 @@ struct OpInfo {
   /// detach).
   bool noGradient = false;
   Aliasing aliasing = Aliasing::Fresh;
+  /// A result that shares operand 0's memory has all its elements in the same
+  /// order: dense if operand 0 is.
+  bool keepsOrder = false;
   /// A cast that has nothing to do returns operand 0 itself (to.dtype).
   bool returnsSelfIfSameType = false;
   /// Floating-point operations of a call; absent = one per result element.

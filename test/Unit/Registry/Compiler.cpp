@@ -165,6 +165,7 @@ EntryFacts factsOf(const std::string &callee) {
   facts.hasVjp = bool(info->vjp);
   facts.noGradient = info->noGradient;
   facts.returnsSelfIfSameType = info->returnsSelfIfSameType;
+  facts.keepsOrder = info->keepsOrder;
   facts.aliasing = info->aliasing == Aliasing::View ? EntryFacts::View
                    : info->aliasing == Aliasing::MaybeView
                        ? EntryFacts::MaybeView

@@ -20,7 +20,7 @@ namespace nxdt::test {
 /// What the registry says of an operator.
 struct EntryFacts {
   bool hasInfer = false, hasVjp = false, noGradient = false;
-  bool returnsSelfIfSameType = false;
+  bool returnsSelfIfSameType = false, keepsOrder = false;
   enum { Fresh, View, MaybeView } aliasing = Fresh;
 };
 std::vector<std::string> registeredCallees();

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "Oracle.h"
 
+#include "nxdt/Plan/TorchTypes.h"
 #include "runtime/Executor/Executor.h"
 
 #include "ATen/core/List.h"
@@ -29,39 +30,8 @@
 
 namespace nxdt::test {
 
-at::ScalarType torchDtype(plan::DType dtype) {
-  switch (dtype) {
-  case plan::DType::F64:
-    return at::kDouble;
-  case plan::DType::F32:
-    return at::kFloat;
-  case plan::DType::BF16:
-    return at::kBFloat16;
-  case plan::DType::F16:
-    return at::kHalf;
-  case plan::DType::I64:
-    return at::kLong;
-  case plan::DType::I32:
-    return at::kInt;
-  case plan::DType::U8:
-    return at::kByte;
-  case plan::DType::Bool:
-    return at::kBool;
-  }
-  throw std::invalid_argument("no such type");
-}
-
-static plan::DType planDtype(at::ScalarType type) {
-  for (plan::DType dtype :
-       {plan::DType::F64, plan::DType::F32, plan::DType::BF16, plan::DType::F16,
-        plan::DType::I64, plan::DType::I32, plan::DType::U8, plan::DType::Bool})
-    if (torchDtype(dtype) == type)
-      return dtype;
-  throw std::invalid_argument("a type that no plan has");
-}
-
 TensorType typeOf(const at::Tensor &tensor) {
-  return {planDtype(tensor.scalar_type()), tensor.sizes().vec()};
+  return {plan::planType(tensor.scalar_type()), tensor.sizes().vec()};
 }
 
 static c10::OperatorHandle find(const std::string &callee) {
@@ -89,7 +59,7 @@ static plan::Arg defaultOf(const c10::Argument &argument) {
   if (value.isBool())
     return value.toBool();
   if (value.isInt() && isDtype)
-    return planDtype(static_cast<at::ScalarType>(value.toInt()));
+    return plan::planType(static_cast<at::ScalarType>(value.toInt()));
   if (value.isInt())
     return value.toInt();
   if (value.isDouble())
@@ -167,7 +137,7 @@ std::vector<at::Tensor> makeBases(const Sample &sample,
       default:
         data[i] = std::floor(uniform(0, spec.bound));
       }
-    bases.push_back(values.to(torchDtype(dtypes[t])));
+    bases.push_back(values.to(plan::torchType(dtypes[t])));
   }
   return bases;
 }
@@ -199,7 +169,7 @@ static c10::IValue toIValue(const plan::Arg &arg, const c10::TypePtr &type,
   if (auto *value = std::get_if<std::string>(&arg))
     return *value;
   if (auto *value = std::get_if<plan::DType>(&arg))
-    return static_cast<int64_t>(torchDtype(*value));
+    return static_cast<int64_t>(plan::torchType(*value));
   if (auto *value = std::get_if<std::vector<int64_t>>(&arg))
     return *value;
   if (auto *value = std::get_if<std::vector<double>>(&arg))

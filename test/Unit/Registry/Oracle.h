@@ -15,7 +15,6 @@
 
 namespace nxdt::test {
 
-at::ScalarType torchDtype(plan::DType dtype);
 TensorType typeOf(const at::Tensor &tensor);
 
 /// Arguments as the schema spells them: defaults filled in, an integer where a

@@ -211,6 +211,10 @@ TEST_P(Entry, SharesMemoryAsItSays) {
       if (expected) {
         EXPECT_TRUE(sharesStorage(result, ran->tensors[0])) << variant.name();
       }
+      if (facts.keepsOrder && ran->tensors[0].is_contiguous()) {
+        EXPECT_TRUE(result.is_contiguous()) << variant.name();
+        EXPECT_EQ(result.numel(), ran->tensors[0].numel()) << variant.name();
+      }
     }
   }
 }

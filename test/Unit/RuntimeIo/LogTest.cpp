@@ -7,8 +7,8 @@
 
 #include "TestSupport.h"
 
+#include "nxdt/Support/Format.h"
 #include "runtime/Checkpoint/Crc.h"
-#include "runtime/Log/Format.h"
 #include "runtime/Log/MetricsWriter.h"
 #include "runtime/Log/Progress.h"
 #include "runtime/Log/TensorBoardWriter.h"
@@ -342,22 +342,22 @@ TEST(Progress, BarOnATerminal) {
 }
 
 TEST(Format, Numbers) {
-  EXPECT_EQ(humanBytes(0), "0 B");
-  EXPECT_EQ(humanBytes(1023), "1023 B");
-  EXPECT_EQ(humanBytes(1536), "1.50 KiB");
-  EXPECT_EQ(humanBytes((int64_t{1} << 20) - 1), "1.00 MiB");
-  EXPECT_EQ(humanBytes(int64_t{5} << 40), "5.00 TiB");
-  EXPECT_EQ(humanCount(950), "950");
-  EXPECT_EQ(humanCount(999.6), "1.00k");
-  EXPECT_EQ(humanCount(12345), "12.3k");
-  EXPECT_EQ(humanCount(8.03e9), "8.03B");
-  EXPECT_EQ(humanCount(999600), "1.00M");
-  EXPECT_EQ(humanDuration(0.00085), "0.85 ms");
-  EXPECT_EQ(humanDuration(1.234), "1.23 s");
-  EXPECT_EQ(humanDuration(125), "2:05");
-  EXPECT_EQ(humanDuration(3725), "1:02:05");
-  EXPECT_EQ(withCommas(1234567), "1,234,567");
-  EXPECT_EQ(withCommas(-123), "-123");
-  EXPECT_EQ(withCommas(-1234), "-1,234");
-  EXPECT_EQ(withCommas(0), "0");
+  EXPECT_EQ(nxdt::humanBytes(0), "0 B");
+  EXPECT_EQ(nxdt::humanBytes(1023), "1023 B");
+  EXPECT_EQ(nxdt::humanBytes(1536), "1.50 KiB");
+  EXPECT_EQ(nxdt::humanBytes((int64_t{1} << 20) - 1), "1.00 MiB");
+  EXPECT_EQ(nxdt::humanBytes(int64_t{5} << 40), "5.00 TiB");
+  EXPECT_EQ(nxdt::humanCount(950), "950");
+  EXPECT_EQ(nxdt::humanCount(999.6), "1.00k");
+  EXPECT_EQ(nxdt::humanCount(12345), "12.3k");
+  EXPECT_EQ(nxdt::humanCount(8.03e9), "8.03B");
+  EXPECT_EQ(nxdt::humanCount(999600), "1.00M");
+  EXPECT_EQ(nxdt::humanDuration(0.00085), "0.85 ms");
+  EXPECT_EQ(nxdt::humanDuration(1.234), "1.23 s");
+  EXPECT_EQ(nxdt::humanDuration(125), "2:05");
+  EXPECT_EQ(nxdt::humanDuration(3725), "1:02:05");
+  EXPECT_EQ(nxdt::withCommas(1234567), "1,234,567");
+  EXPECT_EQ(nxdt::withCommas(-123), "-123");
+  EXPECT_EQ(nxdt::withCommas(-1234), "-1,234");
+  EXPECT_EQ(nxdt::withCommas(0), "0");
 }

@@ -4,13 +4,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#ifndef NXDT_RUNTIME_LOG_FORMAT_H
-#define NXDT_RUNTIME_LOG_FORMAT_H
+#ifndef NXDT_SUPPORT_FORMAT_H
+#define NXDT_SUPPORT_FORMAT_H
 
 #include <cstdint>
 #include <string>
 
-namespace nxdt::runtime {
+namespace nxdt {
 
 /// "0 B", "1.50 KiB", "2.00 GiB".
 std::string humanBytes(int64_t bytes);
@@ -21,6 +21,6 @@ std::string humanDuration(double seconds);
 /// "1,234,567".
 std::string withCommas(int64_t value);
 
-} // namespace nxdt::runtime
+} // namespace nxdt
 
-#endif // NXDT_RUNTIME_LOG_FORMAT_H
+#endif // NXDT_SUPPORT_FORMAT_H

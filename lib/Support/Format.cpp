@@ -5,14 +5,14 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "runtime/Log/Format.h"
+#include "nxdt/Support/Format.h"
 
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <iterator>
 
-namespace nxdt::runtime {
+namespace nxdt {
 
 namespace {
 
@@ -93,4 +93,4 @@ std::string withCommas(int64_t value) {
   return text;
 }
 
-} // namespace nxdt::runtime
+} // namespace nxdt
