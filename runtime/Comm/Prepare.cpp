@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "runtime/Comm/Prepare.h"
 
+#include "nxdt/Plan/TorchTypes.h"
 #include "nxdt/Support/UserError.h"
 
 #include <ATen/ops/empty.h>
@@ -53,28 +54,11 @@ public:
   }
 
   DType dtype() const {
-    switch (call.input.scalar_type()) {
-    case at::kDouble:
-      return DType::F64;
-    case at::kFloat:
-      return DType::F32;
-    case at::kBFloat16:
-      return DType::BF16;
-    case at::kHalf:
-      return DType::F16;
-    case at::kLong:
-      return DType::I64;
-    case at::kInt:
-      return DType::I32;
-    case at::kByte:
-      return DType::U8;
-    case at::kBool:
-      return DType::Bool;
-    default:
-      fail(std::string("no collectives for dtype ") +
-           c10::toString(call.input.scalar_type()) +
-           "; there are f64, f32, bf16, f16, i64, i32, u8, bool");
-    }
+    at::ScalarType type = call.input.scalar_type();
+    if (std::optional<DType> dtype = plan::findPlanType(type))
+      return *dtype;
+    fail(std::string("no collectives for dtype ") + c10::toString(type) +
+         "; there are f64, f32, bf16, f16, i64, i32, u8, bool");
   }
 
   at::Tensor output(at::IntArrayRef sizes) const {

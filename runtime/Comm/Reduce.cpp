@@ -15,31 +15,6 @@
 
 namespace nxdt::comm {
 
-int64_t byteSize(DType dtype) {
-  switch (dtype) {
-  case DType::F64:
-  case DType::I64:
-    return 8;
-  case DType::F32:
-  case DType::I32:
-    return 4;
-  case DType::BF16:
-  case DType::F16:
-    return 2;
-  case DType::U8:
-  case DType::Bool:
-    return 1;
-  }
-  return 0;
-}
-
-std::string_view name(DType dtype) {
-  constexpr std::string_view names[] = {"f64", "f32", "bf16", "f16",
-                                        "i64", "i32", "u8",   "bool"};
-  size_t index = static_cast<size_t>(dtype);
-  return index < std::size(names) ? names[index] : "?";
-}
-
 std::string_view name(Reduction reduction) {
   constexpr std::string_view names[] = {"", "sum", "max", "min"};
   size_t index = static_cast<size_t>(reduction);

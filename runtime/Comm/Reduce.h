@@ -7,6 +7,8 @@
 #ifndef NXDT_RUNTIME_COMM_REDUCE_H
 #define NXDT_RUNTIME_COMM_REDUCE_H
 
+#include "nxdt/Plan/Plan.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -14,11 +16,11 @@
 
 namespace nxdt::comm {
 
-enum class DType : uint8_t { F64, F32, BF16, F16, I64, I32, U8, Bool };
+using plan::byteSize;
+using plan::DType;
+using plan::name;
 enum class Reduction : uint8_t { None, Sum, Max, Min };
 
-int64_t byteSize(DType dtype);
-std::string_view name(DType dtype);
 std::string_view name(Reduction reduction);
 
 /// dst[i] = ((srcs[0][i] op srcs[1][i]) op srcs[2][i]) ..., in this order for
