@@ -139,10 +139,11 @@ RankView &LoopbackWorld::rank(int64_t rank) { return *ranks.at(rank); }
 void LoopbackWorld::watch(const std::function<bool()> &ended) {
   StuckDetector detector(kStuckSeconds);
   while (!ended()) {
+    auto now = StuckDetector::Clock::now();
     std::vector<StatusSnapshot> snapshots;
     for (auto &rank : ranks)
       snapshots.push_back(rank->context->status.snapshot());
-    std::string message = detector.observe(snapshots, {});
+    std::string message = detector.observe(snapshots, now, {});
     if (!message.empty())
       for (auto &rank : ranks)
         rank->context->failure.fail(message);

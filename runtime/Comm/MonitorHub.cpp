@@ -26,6 +26,7 @@ struct Peer {
   std::string host;
   std::string pid;
   StatusSnapshot status;
+  Clock::time_point statusAt = Clock::now(); ///< when `status` came
   Clock::time_point heard = Clock::now();
   bool finished = false;
   double idle_s = 0; ///< waiting without progress, exempt phases left out
@@ -49,7 +50,7 @@ private:
   void round() override {
     pollSockets();
     peers[0].status = context->status.snapshot();
-    peers[0].heard = Clock::now();
+    peers[0].heard = peers[0].statusAt = Clock::now();
     if (context->failure.failed()) {
       tellFailure();
       return;
@@ -170,8 +171,8 @@ private:
     std::pair<char, std::string> message;
     while (peer.connection->next(message)) {
       peer.heard = Clock::now();
-      if (message.first == kBeat)
-        decodeStatus(message.second, peer.status);
+      if (message.first == kBeat && decodeStatus(message.second, peer.status))
+        peer.statusAt = Clock::now();
       else if (message.first == kFailed)
         fail(message.second);
       else if (message.first == kDone)
@@ -246,14 +247,17 @@ private:
   void judgeProgress() {
     std::vector<StatusSnapshot> all;
     bool exempt = false;
+    Clock::time_point oldest = Clock::now();
     for (Peer &peer : peers) {
       all.push_back(peer.status);
+      if (peer.status.phase != Phase::Finished)
+        oldest = std::min(oldest, peer.statusAt);
       exempt = exempt || isExempt(peer.status.phase);
     }
     double elapsed_s = secondsSince(lastJudged);
     lastJudged = Clock::now();
     if (!exempt) {
-      std::string stuck = detector.observe(all, hosts());
+      std::string stuck = detector.observe(all, oldest, hosts());
       if (!stuck.empty())
         return fail(stuck);
     }

@@ -28,8 +28,8 @@ std::string listRanks(const std::vector<int64_t> &which,
 }
 
 std::string StuckDetector::observe(const std::vector<StatusSnapshot> &ranks,
+                                   Clock::time_point oldest,
                                    const std::vector<std::string> &hosts) {
-  auto now = std::chrono::steady_clock::now();
   std::vector<uint64_t> progress;
   bool allStuck = true, anyStuck = false;
   for (const StatusSnapshot &s : ranks) {
@@ -41,10 +41,10 @@ std::string StuckDetector::observe(const std::vector<StatusSnapshot> &ranks,
   }
   if (!allStuck || !anyStuck || progress != lastProgress) {
     lastProgress = std::move(progress);
-    since = now;
+    since = Clock::now();
     return "";
   }
-  if (now - since < limit)
+  if (oldest - since < limit)
     return "";
   std::vector<int64_t> all;
   for (size_t r = 0; r < ranks.size(); ++r)

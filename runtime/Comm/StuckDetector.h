@@ -23,16 +23,20 @@ class StuckDetector {
 public:
   explicit StuckDetector(double seconds) : limit(seconds) {}
 
-  /// One snapshot per rank, in order. Empty, or the message that lists what
-  /// each rank waits for. `hosts` may be empty.
+  using Clock = std::chrono::steady_clock;
+
+  /// One snapshot per rank, in order, and when the oldest of those of
+  /// unfinished ranks was taken: a rank that has fallen silent is not known to
+  /// be stuck, however long it was when last heard. Empty, or the message that
+  /// lists what each rank waits for. `hosts` may be empty.
   std::string observe(const std::vector<StatusSnapshot> &ranks,
+                      Clock::time_point oldest,
                       const std::vector<std::string> &hosts);
 
 private:
   std::chrono::duration<double> limit;
   std::vector<uint64_t> lastProgress;
-  std::chrono::steady_clock::time_point since =
-      std::chrono::steady_clock::now();
+  Clock::time_point since = Clock::now();
 };
 
 /// "rank 3 (host): <text>; rank 4 ...", the first eight.
