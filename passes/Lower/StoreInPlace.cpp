@@ -29,7 +29,7 @@ private:
   FlatSymbolRefAttr bufferName(Value value);
   bool canOverwrite(Operation *op, Value old, Value updated);
   LogicalResult lowerTyped(Operation *op);
-  FailureOr<Lowered> lowerAccumulate(AtenBuilder &aten, GradAccumulateOp op);
+  FailureOr<Lowered> lowerAccumulate(AtenBuilder &aten, AccumulateOp op);
   FailureOr<Lowered> lowerUpdate(AtenBuilder &aten, Operation *op);
   Value argumentFor(FlatSymbolRefAttr buffer, Type type);
   void storeResults();
@@ -94,20 +94,21 @@ FailureOr<Lowered> ProgramStores::lowerUpdate(AtenBuilder &aten,
 }
 
 FailureOr<Lowered> ProgramStores::lowerAccumulate(AtenBuilder &aten,
-                                                  GradAccumulateOp op) {
+                                                  AccumulateOp op) {
   if (canOverwrite(op, op.getAcc(), op.getResult())) {
-    callInPlace(aten, "aten::add_.Tensor", {op.getAcc(), op.getGrad(), 1}, {0});
+    callInPlace(aten, "aten::add_.Tensor", {op.getAcc(), op.getValue(), 1},
+                {0});
     return Lowered{op.getAcc()};
   }
   Type element = cast<RankedTensorType>(op.getAcc().getType()).getElementType();
-  return Lowered{aten.add(op.getAcc(), aten.cast(op.getGrad(), element))};
+  return Lowered{aten.add(op.getAcc(), aten.cast(op.getValue(), element))};
 }
 
 LogicalResult ProgramStores::lowerTyped(Operation *op) {
   OpBuilder builder(op);
   AtenBuilder aten(builder, op->getLoc());
   FailureOr<Lowered> lowered = failure();
-  if (auto accumulate = dyn_cast<GradAccumulateOp>(op))
+  if (auto accumulate = dyn_cast<AccumulateOp>(op))
     lowered = lowerAccumulate(aten, accumulate);
   else if (isa<AdamWOp, SgdOp>(op))
     lowered = lowerUpdate(aten, op);

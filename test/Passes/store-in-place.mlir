@@ -15,7 +15,7 @@ nxdt.buffer @half {role = "scalar"} : tensor<4xbf16>
 func.func @accumulates_in_place(%a: tensor<4xf32> {nxdt.buffer = @acc}, %g: tensor<4xf32> {nxdt.buffer = @g}) -> (tensor<4xf32> {nxdt.buffer = @acc}) {
   // CHECK-NEXT: nxdt.aten "aten::add_.Tensor"(%[[A]], %[[G]], 1) {mutates = array<i32: 0>}
   // CHECK-NEXT: return
-  %0 = nxdt.grad_accumulate %a, %g : tensor<4xf32>, tensor<4xf32>
+  %0 = nxdt.accumulate %a, %g : tensor<4xf32>, tensor<4xf32>
   return %0 : tensor<4xf32>
 }
 
@@ -27,7 +27,7 @@ func.func @keeps_what_is_read_later(%a: tensor<4xf32> {nxdt.buffer = @acc}, %g: 
   // CHECK: %[[E:.*]] = nxdt.aten "aten::exp"
   // CHECK: nxdt.aten "aten::copy_"(%{{.*}}, %[[N]], false) {mutates = array<i32: 0>}
   // CHECK: nxdt.aten "aten::copy_"(%{{.*}}, %[[E]], false) {mutates = array<i32: 0>}
-  %0 = nxdt.grad_accumulate %a, %g : tensor<4xf32>, tensor<4xf32>
+  %0 = nxdt.accumulate %a, %g : tensor<4xf32>, tensor<4xf32>
   %1 = nxdt.aten "aten::exp"(%a) : (tensor<4xf32>) -> tensor<4xf32>
   return %0, %1 : tensor<4xf32>, tensor<4xf32>
 }

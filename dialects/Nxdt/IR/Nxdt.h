@@ -17,6 +17,11 @@
 #include "mlir/IR/TensorEncoding.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
+namespace nxdt {
+/// How the ranks' tensors make up the one they are parts of.
+enum class Reduction { Sum, Max };
+} // namespace nxdt
+
 #include "NxdtDialect.h.inc"
 
 #define GET_ATTRDEF_CLASSES

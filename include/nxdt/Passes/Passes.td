@@ -258,7 +258,7 @@ def StoreInPlace : Pass<"store-in-place", "::mlir::ModuleOp"> {
     ```mlir
     func.func @p(%acc: tensor<4xf32> {nxdt.buffer = @acc}, %g: tensor<4xf32> {nxdt.buffer = @g})
         -> (tensor<4xf32> {nxdt.buffer = @acc}) {
-      %0 = nxdt.grad_accumulate %acc, %g : tensor<4xf32>, tensor<4xf32>
+      %0 = nxdt.accumulate %acc, %g : tensor<4xf32>, tensor<4xf32>
       return %0 : tensor<4xf32>
     }
     ```
