@@ -158,7 +158,7 @@ TEST(InitWeights, UniformAndConstant) {
   plan::Init constant = {plan::Init::Kind::Constant, 0.25, 0.0};
   EXPECT_TRUE(
       at::equal(drawn(whole({3, 4}), constant), at::full({3, 4}, 0.25f)));
-  EXPECT_TRUE(at::equal(drawn(whole({3, 4}), {}), at::zeros({3, 4})));
+  EXPECT_TRUE(at::equal(drawn(whole({3, 4}), plan::Init()), at::zeros({3, 4})));
   EXPECT_EQ(drawn(whole({}), constant).item<float>(), 0.25f);
 }
 
