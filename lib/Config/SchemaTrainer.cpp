@@ -28,8 +28,8 @@ constexpr const char *kNoNemo = ".nemo archives are not written; nxdt-ckpt "
 
 // clang-format off
 constexpr KeySpec kTrainer[] = {
-    {"trainer.devices", "int|str", "1", ">= 1", "1 | auto", H, "ranks per node", "this version trains on one rank"},
-    {"trainer.num_nodes", "int", "1", ">= 1", "1", H, "number of machines", "this version trains on one rank"},
+    {"trainer.devices", "int|str", "1", ">= 1", "", H, "ranks per node", ""},
+    {"trainer.num_nodes", "int", "1", ">= 1", "", H, "number of machines; with more than one, nxdt-run is started by torchrun, mpirun or srun", ""},
     {"trainer.accelerator", "null|str", "auto", "auto | cpu | gpu | cuda | tpu | neuron", "", H, "where the run computes; auto takes a GPU if there is one", ""},
     {"trainer.lnc", "null|int", "null", "", "", I, "physical cores per logical NeuronCore", "there are no NeuronCores here"},
     {"trainer.sequential_move_factor", "null|int", "null", "", "", I, "ranks that build their weights at the same time", "weights are made shard by shard, so that no rank needs host memory for the whole"},

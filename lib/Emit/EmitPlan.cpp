@@ -253,7 +253,7 @@ static FailureOr<plan::Buffer> emitBuffer(BufferOp op) {
     return failure();
   buffer.dtype = *dtype;
   buffer.shape = buffer.logicalShape = type.getShape().vec();
-  buffer.sliceStart.assign(buffer.shape.size(), 0);
+  buffer.split.assign(buffer.shape.size(), {});
   if (auto init = op.getInit()) {
     auto number = [&](StringRef key) {
       return init->getAs<FloatAttr>(key).getValueAsDouble();

@@ -48,6 +48,10 @@ private:
       int32_t out = instruction.outs[i];
       if (out < 0)
         continue;
+      // A collective writes into the buffer itself.
+      if (instruction.kind == OpKind::Collective &&
+          program.values[out].buffer >= 0)
+        continue;
       int32_t base = aliasedOperand(instruction, out);
       if (base >= 0) {
         storageOf[out] = storageOf[base];
@@ -64,6 +68,18 @@ private:
 
   /// The operand whose storage a result shares; -1 if it has its own.
   int32_t aliasedOperand(const Instruction &instruction, int32_t out) {
+    if (instruction.kind == OpKind::Collective) {
+      if (instruction.collective != Collective::AllSlice)
+        return -1;
+      int32_t base = std::get<ValueRef>(instruction.args[0]).index;
+      // Rows of a dense tensor are dense, columns are not.
+      const std::vector<int64_t> &shape = program.values[base].shape;
+      int64_t outer = 1;
+      for (int64_t dim = 0; dim < instruction.dim; ++dim)
+        outer *= shape[dim];
+      dense[out] = dense[base] && outer == 1;
+      return base;
+    }
     if (instruction.kind != OpKind::Aten || instruction.args.empty())
       return -1;
     const OpInfo *info = OpRegistry::get().lookup(instruction.op);
@@ -111,6 +127,7 @@ void nxdt::predictMemory(Plan &plan) {
       report.masterBytes += size;
       break;
     case Role::Grad:
+    case Role::ReducedGrad:
       report.gradBytes += size;
       break;
     case Role::OptState:
@@ -119,6 +136,7 @@ void nxdt::predictMemory(Plan &plan) {
     case Role::Buffer:
     case Role::Input:
     case Role::Scalar:
+    case Role::Coordinate:
       report.otherBytes += size;
       break;
     }

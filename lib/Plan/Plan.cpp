@@ -64,8 +64,30 @@ std::string_view name(Role role) {
     return "input";
   case Role::Scalar:
     return "scalar";
+  case Role::ReducedGrad:
+    return "reduced_grad";
+  case Role::Coordinate:
+    return "coordinate";
   }
   return "";
+}
+
+std::string_view name(Collective collective) {
+  switch (collective) {
+  case Collective::AllReduce:
+    return "all_reduce";
+  case Collective::AllGather:
+    return "all_gather";
+  case Collective::ReduceScatter:
+    return "reduce_scatter";
+  case Collective::AllSlice:
+    return "all_slice";
+  }
+  return "";
+}
+
+std::string_view name(Reduction reduction) {
+  return reduction == Reduction::Sum ? "sum" : "max";
 }
 
 } // namespace nxdt::plan

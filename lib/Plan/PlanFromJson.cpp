@@ -156,13 +156,14 @@ DType dtype(const Json &json, const Place &place) {
 
 Role role(const Json &json, const Place &place) {
   std::string text = string(json, place);
-  for (Role candidate : {Role::Param, Role::Master, Role::OptState, Role::Grad,
-                         Role::Buffer, Role::Input, Role::Scalar})
+  for (Role candidate :
+       {Role::Param, Role::Master, Role::OptState, Role::Grad, Role::Buffer,
+        Role::Input, Role::Scalar, Role::ReducedGrad, Role::Coordinate})
     if (name(candidate) == text)
       return candidate;
   fail(place, "unknown role '" + text +
                   "' (known: param, master, opt_state, grad, buffer, input, "
-                  "scalar)");
+                  "scalar, reduced_grad, coordinate)");
 }
 
 Init init(const Json &json, const Place &place) {
@@ -186,6 +187,10 @@ Init init(const Json &json, const Place &place) {
   return out;
 }
 
+Axes axes(const Json &json, const Place &place) {
+  return list<std::string>(json, place, string);
+}
+
 Buffer buffer(const Json &json, const Place &place) {
   Object object(json, place);
   Buffer out;
@@ -197,8 +202,9 @@ Buffer buffer(const Json &json, const Place &place) {
   out.shape = list<int64_t>(object["shape"], place.at("shape"), integer);
   out.logicalShape = list<int64_t>(object["logical_shape"],
                                    place.at("logical_shape"), integer);
-  out.sliceStart =
-      list<int64_t>(object["slice_start"], place.at("slice_start"), integer);
+  out.split = list<Axes>(object["split"], place.at("split"), axes);
+  out.partial = axes(object["partial"], place.at("partial"));
+  out.coordinate = axes(object["coordinate"], place.at("coordinate"));
   out.init = init(object["init"], place.at("init"));
   object.finish();
   return out;
@@ -268,6 +274,25 @@ Arg arg(const Json &json, const Place &place) {
   }
 }
 
+/// Which collective `op` names; by its name alone, as operators are.
+Collective collective(const std::string &op, const Place &place) {
+  for (Collective candidate : {Collective::AllReduce, Collective::AllGather,
+                               Collective::ReduceScatter, Collective::AllSlice})
+    if (op == "nxdt::" + std::string(name(candidate)))
+      return candidate;
+  fail(place, "unknown collective '" + op +
+                  "' (known: nxdt::all_reduce, nxdt::all_gather, "
+                  "nxdt::reduce_scatter, nxdt::all_slice)");
+}
+
+Reduction reduction(const Json &json, const Place &place) {
+  std::string text = string(json, place);
+  for (Reduction candidate : {Reduction::Sum, Reduction::Max})
+    if (name(candidate) == text)
+      return candidate;
+  fail(place, "unknown reduction '" + text + "' (known: sum, max)");
+}
+
 Instruction instruction(const Json &json, const Place &place) {
   Object object(json, place);
   Instruction out;
@@ -276,16 +301,25 @@ Instruction instruction(const Json &json, const Place &place) {
     out.kind = OpKind::Aten;
   else if (kind == "aten_vjp")
     out.kind = OpKind::AtenVjp;
+  else if (kind == "collective")
+    out.kind = OpKind::Collective;
   else
     fail(place.at("kind"), "unknown kind of instruction '" + kind +
                                "' (version " + std::to_string(kVersion) +
-                               " knows: aten, aten_vjp)");
+                               " knows: aten, aten_vjp, collective)");
   out.op = string(object["op"], place.at("op"));
   out.args = list<Arg>(object["args"], place.at("args"), arg);
   out.outs = list<int32_t>(object["outs"], place.at("outs"), integer32);
   if (out.kind == OpKind::AtenVjp)
     out.gradOuts =
         list<int32_t>(object["grad_outs"], place.at("grad_outs"), integer32);
+  if (out.kind == OpKind::Collective) {
+    out.collective = collective(out.op, place.at("op"));
+    out.reduction = reduction(object["reduction"], place.at("reduction"));
+    out.axes = axes(object["axes"], place.at("axes"));
+    out.dim = integer(object["dim"], place.at("dim"));
+    out.reason = string(object["reason"], place.at("reason"));
+  }
   out.frees = list<int32_t>(object["frees"], place.at("frees"), integer32);
   out.module = string(object["module"], place.at("module"));
   object.finish();

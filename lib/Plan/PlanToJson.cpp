@@ -129,8 +129,16 @@ void appendBuffer(std::string &out, const Buffer &buffer) {
   appendList(out, buffer.shape);
   out += R"(,"logical_shape":)";
   appendList(out, buffer.logicalShape);
-  out += R"(,"slice_start":)";
-  appendList(out, buffer.sliceStart);
+  out += R"(,"split":[)";
+  for (size_t i = 0; i < buffer.split.size(); ++i) {
+    if (i)
+      out += ',';
+    appendList(out, buffer.split[i]);
+  }
+  out += R"(],"partial":)";
+  appendList(out, buffer.partial);
+  out += R"(,"coordinate":)";
+  appendList(out, buffer.coordinate);
   out += R"(,"init":{"kind":)";
   append(out, name(buffer.init.kind));
   out += R"(,"a":)";
@@ -150,10 +158,22 @@ void appendValue(std::string &out, const Value &value) {
   out += '}';
 }
 
+std::string_view name(OpKind kind) {
+  switch (kind) {
+  case OpKind::Aten:
+    return "aten";
+  case OpKind::AtenVjp:
+    return "aten_vjp";
+  case OpKind::Collective:
+    return "collective";
+  }
+  return "";
+}
+
 void appendInstruction(std::string &out, const Instruction &instruction) {
   bool isVjp = instruction.kind == OpKind::AtenVjp;
   out += R"({"kind":)";
-  append(out, std::string_view(isVjp ? "aten_vjp" : "aten"));
+  append(out, name(instruction.kind));
   out += R"(,"op":)";
   append(out, std::string_view(instruction.op));
   out += R"(,"args":[)";
@@ -167,6 +187,16 @@ void appendInstruction(std::string &out, const Instruction &instruction) {
   if (isVjp) {
     out += R"(,"grad_outs":)";
     appendList(out, instruction.gradOuts);
+  }
+  if (instruction.kind == OpKind::Collective) {
+    out += R"(,"reduction":)";
+    append(out, name(instruction.reduction));
+    out += R"(,"axes":)";
+    appendList(out, instruction.axes);
+    out += R"(,"dim":)";
+    append(out, instruction.dim);
+    out += R"(,"reason":)";
+    append(out, std::string_view(instruction.reason));
   }
   out += R"(,"frees":)";
   appendList(out, instruction.frees);

@@ -7,8 +7,7 @@
 #ifndef NXDT_RUNTIME_COMM_GROUPTABLE_H
 #define NXDT_RUNTIME_COMM_GROUPTABLE_H
 
-#include "runtime/Comm/Group.h"
-#include "runtime/Comm/Mesh.h"
+#include "runtime/Comm/RankView.h"
 
 #include <map>
 #include <memory>

@@ -8,25 +8,13 @@
 #define NXDT_RUNTIME_COMM_LOOPBACK_H
 
 #include "runtime/Comm/HostGroup.h"
-#include "runtime/Comm/Mesh.h"
+#include "runtime/Comm/RankView.h"
 
 #include <functional>
 #include <memory>
 #include <thread>
 
 namespace nxdt::comm {
-
-/// What one rank's program sees, in one process or many.
-class RankView {
-public:
-  virtual ~RankView() = default;
-  virtual int64_t rank() const = 0;
-  virtual int64_t size() const = 0;
-  virtual const Mesh &mesh() const = 0;
-  virtual RankStatus &status() = 0;
-  /// A group given at the creation. Throws UserError for any other.
-  virtual Group &group(const std::string &spec) = 0;
-};
 
 /// Every rank of the mesh with the groups of `specs` ("tp", "dp,tp",
 /// "tp:(2)4", ...), over memory instead of a network: the same checks, the

@@ -8,19 +8,23 @@
 #include "nxdt/Plan/PlanVerify.h"
 #include "nxdt/Support/UserError.h"
 #include "runtime/Checkpoint/TorchTensor.h"
+#include "runtime/Comm/Failure.h"
 #include "runtime/Executor/Bind.h"
+#include "runtime/Executor/Collectives.h"
 #include "runtime/Executor/Device.h"
 #include "runtime/Executor/Vjp.h"
 
 #include "ATen/core/LegacyTypeDispatch.h"
 #include "ATen/core/List.h"
 #include "ATen/core/grad_mode.h"
+#include "ATen/ops/fill.h"
 #include "ATen/ops/zeros.h"
 
 #include <cstdlib>
 #include <dlfcn.h>
 #include <map>
 #include <set>
+#include <variant>
 
 namespace nxdt::runtime {
 namespace {
@@ -59,14 +63,16 @@ std::string oneLine(std::string text) {
 } // namespace
 
 struct Executor::Impl {
+  using Bound = std::variant<BoundInstruction, BoundCollective>;
   struct BoundProgram {
-    std::vector<BoundInstruction> instructions;
+    std::vector<Bound> instructions;
     /// Bound values hold their buffer for good, temporaries come and go.
     std::vector<at::Tensor> values;
     bool wasChecked = false;
   };
 
   plan::Plan plan;
+  plan::Mesh mesh;
   ExecutorOptions options;
   c10::Device device;
   std::vector<at::Tensor> buffers;
@@ -84,10 +90,30 @@ struct Executor::Impl {
     if (always && std::string_view(always) == "1")
       options.alwaysCheckTypes = true;
     device = openDevice(plan.device, options.what);
+    mesh = plan::meshOf(plan);
+    checkWorld();
     openLibraries();
     allocateBuffers();
     for (const plan::Program &program : plan.programs)
       programs.push_back(bindProgram(program));
+  }
+
+  int64_t rank() const { return options.world ? options.world->rank() : 0; }
+
+  void checkWorld() const {
+    auto shown = [](const plan::Mesh &mesh) {
+      std::string out;
+      for (const plan::MeshAxis &axis : mesh.axes)
+        out += (out.empty() ? "" : " x ") + axis.name + " " +
+               std::to_string(axis.size);
+      return out;
+    };
+    if (!options.world && mesh.size() != 1)
+      throw UserError(options.what + ": is for " + std::to_string(mesh.size()) +
+                      " ranks (" + shown(mesh) + "), but this is one process");
+    if (options.world && shown(options.world->mesh()) != shown(mesh))
+      throw UserError(options.what + ": is for the mesh " + shown(mesh) +
+                      ", the processes are " + shown(options.world->mesh()));
   }
 
   void openLibraries() const {
@@ -113,6 +139,9 @@ struct Executor::Impl {
                         "': " + oneLine(e.what_without_backtrace()));
       }
       bufferIndex.emplace(buffer.name, buffers.size() - 1);
+      if (buffer.role == plan::Role::Coordinate)
+        buffers.back().fill_(plan::groupIndex(
+            mesh, plan::toGroupSpec(buffer.coordinate), rank()));
     }
   }
 
@@ -121,7 +150,13 @@ struct Executor::Impl {
     BindContext context{plan, program, buffers, device, options.what};
     out.instructions.reserve(program.instructions.size());
     for (size_t i = 0; i < program.instructions.size(); ++i)
-      out.instructions.push_back(bind(context, i));
+      if (program.instructions[i].kind == plan::OpKind::Collective)
+        out.instructions.emplace_back(
+            std::in_place_type<BoundCollective>,
+            bindCollective(program, i, mesh, options.world));
+      else
+        out.instructions.emplace_back(std::in_place_type<BoundInstruction>,
+                                      bind(context, i));
     out.values.resize(program.values.size());
     for (size_t i = 0; i < program.values.size(); ++i)
       if (program.values[i].buffer >= 0)
@@ -139,7 +174,15 @@ struct Executor::Impl {
     size_t at = 0;
     try {
       for (; at < bound.instructions.size(); ++at)
-        runInstruction(program, bound, at, check);
+        if (const auto *collective =
+                std::get_if<BoundCollective>(&bound.instructions[at]))
+          runCollectiveAt(*collective, program, bound, check);
+        else
+          runInstruction(program, bound, at, check);
+    } catch (const comm::CommError &) {
+      // The same message on all ranks, and it names the collective.
+      abandon(program, bound);
+      throw;
     } catch (const UserError &e) {
       abandon(program, bound);
       throw UserError(placeOf(options.what, program, at) + ": " + e.what());
@@ -154,9 +197,25 @@ struct Executor::Impl {
     bound.wasChecked = true;
   }
 
+  void runCollectiveAt(const BoundCollective &collective,
+                       const plan::Program &program, BoundProgram &bound,
+                       bool check) {
+    std::vector<at::Tensor> &values = bound.values;
+    at::Tensor out =
+        collective.outBuffer < 0 ? at::Tensor() : values[collective.out];
+    at::Tensor result =
+        runCollective(collective, values[collective.input], out);
+    if (check)
+      checkResult(program.values[collective.out], result, 0);
+    values[collective.out] = std::move(result);
+    for (int32_t index : collective.frees)
+      values[index] = at::Tensor();
+  }
+
   void runInstruction(const plan::Program &program, BoundProgram &bound,
                       size_t at, bool check) {
-    const BoundInstruction &instruction = bound.instructions[at];
+    const auto &instruction =
+        std::get<BoundInstruction>(bound.instructions[at]);
     std::vector<at::Tensor> &values = bound.values;
     if (instruction.isVjp) {
       results = runVjp(instruction, values);
@@ -256,6 +315,8 @@ Executor::~Executor() = default;
 
 const plan::Plan &Executor::plan() const { return impl->plan; }
 c10::Device Executor::device() const { return impl->device; }
+const plan::Mesh &Executor::mesh() const { return impl->mesh; }
+int64_t Executor::rank() const { return impl->rank(); }
 
 int Executor::find(std::string_view program) const {
   for (size_t i = 0; i < impl->plan.programs.size(); ++i)
@@ -292,9 +353,14 @@ const std::vector<at::Tensor> &Executor::buffers() const {
 
 std::vector<int32_t> Executor::writtenBy(int program) const {
   std::set<int32_t> written;
-  for (const BoundInstruction &instruction :
-       impl->programs[size_t(program)].instructions)
-    written.insert(instruction.written.begin(), instruction.written.end());
+  for (const Impl::Bound &bound :
+       impl->programs[size_t(program)].instructions) {
+    if (const auto *instruction = std::get_if<BoundInstruction>(&bound))
+      written.insert(instruction->written.begin(), instruction->written.end());
+    else if (int32_t buffer = std::get<BoundCollective>(bound).outBuffer;
+             buffer >= 0)
+      written.insert(buffer);
+  }
   return {written.begin(), written.end()};
 }
 

@@ -12,7 +12,9 @@
 #ifndef NXDT_RUNTIME_EXECUTOR_EXECUTOR_H
 #define NXDT_RUNTIME_EXECUTOR_EXECUTOR_H
 
+#include "nxdt/Plan/Mesh.h"
 #include "nxdt/Plan/Plan.h"
+#include "runtime/Comm/RankView.h"
 
 #include "ATen/core/Tensor.h"
 
@@ -30,12 +32,16 @@ struct ExecutorOptions {
   /// the first run of a program. NXDT_CHECK_SHAPES=1 in the environment does
   /// the same.
   bool alwaysCheckTypes = false;
+  /// This rank among those of the plan's mesh, with the groups that groupSpecs
+  /// (Collectives.h) names; it must outlive the executor. Null: one rank.
+  comm::RankView *world = nullptr;
 };
 
 class Executor {
 public:
   /// Verifies the plan, opens its device and libraries, allocates its buffers
-  /// (zeros) and resolves its instructions. UserError if any of it fails.
+  /// (zeros, coordinates set) and resolves its instructions. UserError if any
+  /// of it fails, and if the plan's mesh is not the world's.
   explicit Executor(plan::Plan plan, ExecutorOptions options = {});
   ~Executor();
   Executor(const Executor &) = delete;
@@ -43,6 +49,9 @@ public:
 
   const plan::Plan &plan() const;
   c10::Device device() const;
+  /// The plan's mesh, and the place of this process on it.
+  const plan::Mesh &mesh() const;
+  int64_t rank() const;
 
   /// Handle of a program for `run`, or -1.
   int find(std::string_view program) const;
@@ -50,7 +59,8 @@ public:
 
   /// Runs a program. What fails inside an operator is a UserError that names
   /// program, instruction, operator, module and the types of the arguments;
-  /// buffers may then have been changed by earlier instructions.
+  /// buffers may then have been changed by earlier instructions. CommError, as
+  /// it is, if a rank failed.
   void run(int program);
   /// The same by name; UserError if the plan lacks it.
   void run(std::string_view program);

@@ -63,51 +63,54 @@ struct Row {
   int64_t logicalSize = 0; ///< elements that are not padding
 };
 
-Row rowOf(const plan::Buffer &buffer, int64_t row) {
-  int64_t rank = int64_t(buffer.shape.size());
-  int64_t inner = rank - 1;
-  Row out;
-  out.logicalSize =
-      std::clamp<int64_t>(buffer.logicalShape[inner] - buffer.sliceStart[inner],
-                          0, buffer.shape[inner]);
-  out.firstIndex = buffer.sliceStart[inner];
-  int64_t stride = buffer.logicalShape[inner];
+/// Where a local tensor lies in its whole.
+struct Place {
+  std::vector<int64_t> logicalShape;
+  std::vector<plan::DimSlice> dims;
+};
+
+Row rowOf(const Place &place, int64_t row) {
+  int64_t inner = int64_t(place.dims.size()) - 1;
+  Row out = {place.dims[inner].start, place.dims[inner].valid};
+  int64_t stride = place.logicalShape[inner];
   for (int64_t dim = inner - 1; dim >= 0; --dim) {
-    int64_t coordinate = buffer.sliceStart[dim] + row % buffer.shape[dim];
-    row /= buffer.shape[dim];
-    if (coordinate >= buffer.logicalShape[dim])
+    const plan::DimSlice &slice = place.dims[dim];
+    int64_t local = row % slice.size;
+    row /= slice.size;
+    if (local >= slice.valid)
       out.logicalSize = 0;
-    out.firstIndex += coordinate * stride;
-    stride *= buffer.logicalShape[dim];
+    out.firstIndex += (slice.start + local) * stride;
+    stride *= place.logicalShape[dim];
   }
   return out;
 }
 
-void fillRow(const Generator &generator, const plan::Buffer &buffer, float *out,
-             int64_t row) {
-  int64_t size = buffer.shape.back();
-  Row place = rowOf(buffer, row);
+void fillRow(const Generator &generator, const Place &place, float *out,
+             int64_t index) {
+  int64_t size = place.dims.back().size;
+  Row row = rowOf(place, index);
   if (generator.init.kind == plan::Init::Kind::Constant)
-    std::fill_n(out, place.logicalSize, float(generator.init.a));
+    std::fill_n(out, row.logicalSize, float(generator.init.a));
   else
-    generator.fill(out, place.firstIndex, place.logicalSize);
-  std::fill_n(out + place.logicalSize, size - place.logicalSize, 0.0f);
+    generator.fill(out, row.firstIndex, row.logicalSize);
+  std::fill_n(out + row.logicalSize, size - row.logicalSize, 0.0f);
 }
 
 } // namespace
 
 void initWeights(const at::Tensor &tensor, const plan::Buffer &buffer,
+                 const std::vector<plan::DimSlice> &slices,
                  const plan::Init &init, int64_t seed) {
   if (init.kind == plan::Init::Kind::None || tensor.numel() == 0) {
     tensor.zero_();
     return;
   }
-  plan::Buffer place = buffer;
+  Place place{buffer.logicalShape, slices};
   // A scalar is a row of one element.
-  if (place.shape.empty())
-    place.shape = place.logicalShape = {1}, place.sliceStart = {0};
+  if (place.dims.empty())
+    place = {{1}, {{0, 1, 1}}};
   Generator generator{init, streamOf(uint64_t(seed), buffer.param)};
-  int64_t size = place.shape.back();
+  int64_t size = place.dims.back().size;
   int64_t rows = tensor.numel() / size;
   bool isDirect = tensor.is_cpu() && tensor.is_contiguous() &&
                   tensor.scalar_type() == at::kFloat;

@@ -8,6 +8,7 @@
 #define NXDT_RUNTIME_EXECUTOR_INITWEIGHTS_H
 
 #include "nxdt/Plan/Plan.h"
+#include "nxdt/Plan/Slice.h"
 
 #include "ATen/core/Tensor.h"
 
@@ -15,12 +16,13 @@
 
 namespace nxdt::runtime {
 
-/// Fills `tensor` (the local part of a parameter as `buffer` describes it, in
-/// any floating type, on any device) with draws from `buffer.init`. The element
-/// at a logical global index depends on (seed, buffer.param, that index) only:
-/// not on the slice, its shape, padding or the number of threads. Elements
-/// beyond the logical shape are zero. Init::None gives zeros.
+/// Fills `tensor` (the part `place` of the parameter that `buffer` belongs to,
+/// in any floating type, on any device) with draws from `init`. The element at
+/// a logical global index depends on (seed, buffer.param, that index) only: not
+/// on the slice, its shape, padding or the number of threads. Padding is zero.
+/// Init::None gives zeros.
 void initWeights(const at::Tensor &tensor, const plan::Buffer &buffer,
+                 const std::vector<plan::DimSlice> &place,
                  const plan::Init &init, int64_t seed);
 
 } // namespace nxdt::runtime

@@ -25,15 +25,12 @@ struct Overlap {
   at::Tensor whole;
 };
 
-Overlap overlap(const plan::Buffer &buffer, at::Tensor local,
+Overlap overlap(const std::vector<plan::DimSlice> &place, at::Tensor local,
                 at::Tensor whole) {
-  for (size_t dim = 0; dim < buffer.logicalShape.size(); ++dim) {
-    int64_t start = std::min(buffer.sliceStart[dim], buffer.logicalShape[dim]);
-    int64_t size =
-        std::min(buffer.shape[dim], buffer.logicalShape[dim] - start);
-    local = local.narrow(int64_t(dim), 0, size);
+  for (size_t dim = 0; dim < place.size(); ++dim) {
+    local = local.narrow(int64_t(dim), 0, place[dim].valid);
     if (whole.defined())
-      whole = whole.narrow(int64_t(dim), start, size);
+      whole = whole.narrow(int64_t(dim), place[dim].start, place[dim].valid);
   }
   return {local, whole};
 }
@@ -50,10 +47,13 @@ std::string listed(const std::vector<std::string> &names) {
 } // namespace
 
 ModelState::ModelState(Executor &executor) : executor(executor) {
-  std::map<std::string, size_t> places;
+  std::map<std::string, size_t> indices;
   const std::vector<plan::Buffer> &buffers = executor.plan().buffers;
+  plan::Mesh mesh = plan::meshOf(executor.plan());
+  for (const plan::Buffer &buffer : buffers)
+    places.push_back(plan::sliceOf(buffer, mesh, /*rank=*/0));
   auto parameter = [&](const std::string &name) -> Parameter & {
-    auto [it, isNew] = places.emplace(name, parameters.size());
+    auto [it, isNew] = indices.emplace(name, parameters.size());
     if (isNew)
       parameters.push_back({name, -1, -1, {}});
     return parameters[it->second];
@@ -92,6 +92,7 @@ void ModelState::initialize(int64_t seed) {
   for (const Parameter &parameter : parameters) {
     const plan::Buffer &buffer = executor.plan().buffers[target(parameter)];
     initWeights(executor.buffers()[target(parameter)], buffer,
+                places[target(parameter)],
                 executor.plan().buffers[parameter.param].init, seed);
     for (const auto &[state, index] : parameter.states)
       executor.buffers()[index].zero_();
@@ -213,19 +214,19 @@ void ModelState::write(int32_t index, const HostTensor &whole,
     throw UserError(what + ": has the shape " + shapeText(whole.shape) +
                     ", the model has " + shapeText(expected));
   local.zero_(); // padding
-  Overlap parts = overlap(buffer, local, toTorch(whole));
+  Overlap parts = overlap(places[index], local, toTorch(whole));
   parts.local.copy_(parts.whole);
 }
 
 HostTensor ModelState::read(int32_t index) const {
   const plan::Buffer &buffer = executor.plan().buffers[index];
-  for (size_t dim = 0; dim < buffer.logicalShape.size(); ++dim)
-    if (buffer.sliceStart[dim] != 0 ||
+  for (size_t dim = 0; dim < places[index].size(); ++dim)
+    if (places[index][dim].start != 0 ||
         buffer.shape[dim] < buffer.logicalShape[dim])
       throw UserError("buffer '" + buffer.name +
                       "' holds a part of its parameter: checkpoints of more "
                       "than one rank are not supported yet");
-  return toHost(overlap(buffer, executor.buffers()[index], {}).local);
+  return toHost(overlap(places[index], executor.buffers()[index], {}).local);
 }
 
 void ModelState::castFromMasters() const {

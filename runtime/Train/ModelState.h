@@ -7,6 +7,7 @@
 #ifndef NXDT_RUNTIME_TRAIN_MODELSTATE_H
 #define NXDT_RUNTIME_TRAIN_MODELSTATE_H
 
+#include "nxdt/Plan/Slice.h"
 #include "runtime/Checkpoint/Checkpoint.h"
 #include "runtime/Executor/Executor.h"
 
@@ -58,6 +59,8 @@ private:
 
   Executor &executor;
   std::vector<Parameter> parameters;
+  /// For each buffer of the plan, the part that this rank holds.
+  std::vector<std::vector<plan::DimSlice>> places;
   /// Module buffers that some program other than `init` changes.
   std::vector<int32_t> moduleBuffers;
 };

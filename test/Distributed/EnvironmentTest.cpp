@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "runtime/Comm/Environment.h"
-#include "runtime/Comm/Mesh.h"
+#include "runtime/Comm/GroupTable.h"
 
 #include "nxdt/Support/UserError.h"
 

@@ -34,13 +34,16 @@ std::string_view name(DType dtype);
 
 /// What a buffer is for. The runtime dispatches on roles, never on names.
 enum class Role {
-  Param,    ///< a weight in compute precision
-  Master,   ///< its fp32 master, only where it differs from the param
-  OptState, ///< optimizer state of a param; `state` names it (exp_avg, ...)
-  Grad,     ///< gradient accumulator of a param (fp32)
-  Buffer,   ///< a module's registered buffer, filled by the program `init`
-  Input,    ///< set by the runtime before a program runs
-  Scalar,   ///< accumulators and results of a step: loss_sum, grad_norm, ...
+  Param,       ///< a weight in compute precision
+  Master,      ///< its fp32 master, only where it differs from the param
+  OptState,    ///< optimizer state of a param; `state` names it (exp_avg, ...)
+  Grad,        ///< gradient accumulator of a param (fp32)
+  Buffer,      ///< a module's registered buffer, filled by the program `init`
+  Input,       ///< set by the runtime before a program runs
+  Scalar,      ///< accumulators and results of a step: loss_sum, grad_norm, ...
+  ReducedGrad, ///< a param's gradient summed over the ranks, where it lies
+               ///< otherwise than the accumulator
+  Coordinate,  ///< i64 []: where this rank is along `coordinate`; set once
 };
 std::string_view name(Role role);
 
@@ -52,8 +55,14 @@ struct Init {
   double b = 0.0; ///< - | standard deviation | high
 };
 
-/// A tensor that lives across programs. Shapes of this rank; `logicalShape`
-/// and `sliceStart` say which part of the unpadded whole it holds.
+/// Mesh axes, outermost first, each in the form of parseGroupSpec: "tp",
+/// or "tp:(2)4" for the part of size 4 that comes after a first 2.
+using Axes = std::vector<std::string>;
+
+/// A tensor that lives across programs. `shape` is what each rank holds of the
+/// unpadded whole, `logicalShape`: dimension d is split by the axes `split[d]`,
+/// major to minor, each time into parts of ceil(size / axis size); the last
+/// parts are padded with zeros up to `shape[d]`.
 struct Buffer {
   std::string name; ///< unique
   Role role = Role::Scalar;
@@ -62,7 +71,11 @@ struct Buffer {
   DType dtype = DType::F32;
   std::vector<int64_t> shape;
   std::vector<int64_t> logicalShape;
-  std::vector<int64_t> sliceStart;
+  std::vector<Axes> split;
+  /// Each rank holds one term of a sum over these axes.
+  Axes partial;
+  /// Role::Coordinate: the rank's row-major index along these axes.
+  Axes coordinate;
   Init init;
 };
 
@@ -84,9 +97,22 @@ using Arg = std::variant<None, bool, int64_t, double, std::string, DType,
                          std::vector<bool>, ValueRef, std::vector<ValueRef>>;
 
 enum class OpKind {
-  Aten,    ///< any operator of the dispatcher, of a listed library too
-  AtenVjp, ///< its gradient, under libtorch's own autograd at run time
+  Aten,       ///< any operator of the dispatcher, of a listed library too
+  AtenVjp,    ///< its gradient, under libtorch's own autograd at run time
+  Collective, ///< between the ranks of a group, or this rank's part of a tensor
 };
+
+enum class Collective {
+  AllReduce,     ///< same shape
+  AllGather,     ///< `dim` grows by the group's size
+  ReduceScatter, ///< `dim` shrinks by it
+  AllSlice,      ///< the same without a reduction, and without communication
+};
+enum class Reduction { Sum, Max };
+/// "all_reduce", ... The operator is "nxdt::" + that.
+std::string_view name(Collective collective);
+/// "sum", "max".
+std::string_view name(Reduction reduction);
 
 /// One step of a program. Values are indices into Program::values.
 struct Instruction {
@@ -107,6 +133,16 @@ struct Instruction {
   std::vector<int32_t> frees;
   /// Module path, for messages and profiles ("model.layers.0.mlp").
   std::string module;
+
+  // Collective only: `op` is "nxdt::all_reduce" and so on, `args` the input,
+  // `outs` one value.
+  Collective collective = Collective::AllReduce;
+  Reduction reduction = Reduction::Sum;
+  /// The group: the ranks that differ along these axes only.
+  Axes axes;
+  int64_t dim = 0;
+  /// Why it exists, for reports.
+  std::string reason;
 };
 
 /// A value of a program.

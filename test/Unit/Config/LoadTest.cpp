@@ -157,8 +157,7 @@ TEST_F(SmallRun, TensorParallelHeads) {
   LoadedConfig config = load(tp);
   EXPECT_EQ(config.run.strategy.kvReplicator, 2);
   EXPECT_TRUE(anyHas(config.notices, "each of 4 key/value heads is held by 2"));
-  EXPECT_TRUE(anyHas(config.unsupported, "tensor_model_parallel_size = 8: not "
-                                         "supported yet"));
+  EXPECT_FALSE(anyHas(config.unsupported, "tensor_model_parallel_size"));
   tp[1] = "+distributed_strategy={tensor_model_parallel_size: 8, "
           "kv_replicator: 1}";
   EXPECT_NE(error(tp).find("4 * 1 must be a multiple of it; the smallest legal "
@@ -169,6 +168,14 @@ TEST_F(SmallRun, TensorParallelHeads) {
   EXPECT_NE(error(tp).find("does not divide num_attention_heads = 8; legal: 1, "
                            "2, 4, 8"),
             std::string::npos);
+}
+
+TEST_F(SmallRun, OtherWaysToDivideAreLater) {
+  LoadedConfig config =
+      load({"+trainer.devices=2",
+            "+distributed_strategy={pipeline_model_parallel_size: 2}"});
+  EXPECT_TRUE(anyHas(config.unsupported, "pipeline_model_parallel_size = 2: "
+                                         "not supported yet"));
 }
 
 TEST_F(SmallRun, WhatIsLaterIsRefusedOnlyWhenSwitchedOn) {

@@ -26,17 +26,31 @@ plan::Buffer whole(std::vector<int64_t> shape, std::string param = "w") {
   plan::Buffer out;
   out.param = std::move(param);
   out.shape = out.logicalShape = shape;
-  out.sliceStart.assign(shape.size(), 0);
   return out;
 }
 
+using Slices = std::vector<plan::DimSlice>;
+
 const plan::Init kNormal = {plan::Init::Kind::Normal, 0.5, 2.0};
+
+at::Tensor drawn(const plan::Buffer &buffer, const Slices &place,
+                 const plan::Init &init, int64_t seed, at::ScalarType type) {
+  std::vector<int64_t> shape;
+  for (const plan::DimSlice &dim : place)
+    shape.push_back(dim.size);
+  at::Tensor out = at::full(shape, -7.0, type);
+  initWeights(out, buffer, place, init, seed);
+  return out;
+}
 
 at::Tensor drawn(const plan::Buffer &buffer, const plan::Init &init = kNormal,
                  int64_t seed = 1, at::ScalarType type = at::kFloat) {
-  at::Tensor out = at::full(buffer.shape, -7.0, type);
-  initWeights(out, buffer, init, seed);
-  return out;
+  return drawn(buffer, plan::sliceOf(buffer, plan::Mesh::nxd(1, 1, 1, 1), 0),
+               init, seed, type);
+}
+
+at::Tensor drawn(const plan::Buffer &buffer, const Slices &place) {
+  return drawn(buffer, place, kNormal, 1, at::kFloat);
 }
 
 TEST(Philox, KnownVectors) {
@@ -64,25 +78,40 @@ TEST(InitWeights, SlicesEqualTheWhole) {
   for (int64_t a : {0, 3})
     for (int64_t b : {0, 2})
       for (int64_t c : {0, 1, 3}) {
-        plan::Buffer part = whole({7, 5, 6});
-        part.sliceStart = {a, b, c};
-        part.shape = {4, 3, 3};
         EXPECT_TRUE(at::equal(
-            drawn(part), all.narrow(0, a, 4).narrow(1, b, 3).narrow(2, c, 3)))
+            drawn(whole({7, 5, 6}), {{a, 4, 4}, {b, 3, 3}, {c, 3, 3}}),
+            all.narrow(0, a, 4).narrow(1, b, 3).narrow(2, c, 3)))
             << a << b << c;
       }
 }
 
 TEST(InitWeights, PaddingIsZeroAndChangesNothing) {
   at::Tensor all = drawn(whole({5, 6}));
-  plan::Buffer padded = whole({5, 6});
-  padded.shape = {8, 9};
-  at::Tensor out = drawn(padded);
+  at::Tensor out = drawn(whole({5, 6}), {{0, 8, 5}, {0, 9, 6}});
   EXPECT_TRUE(at::equal(out.narrow(0, 0, 5).narrow(1, 0, 6), all));
   EXPECT_TRUE(at::equal(out.narrow(0, 5, 3), at::zeros({3, 9})));
   EXPECT_TRUE(at::equal(out.narrow(1, 6, 3), at::zeros({8, 3})));
-  padded.sliceStart = {8, 0};
-  EXPECT_TRUE(at::equal(drawn(padded), at::zeros({8, 9})));
+  EXPECT_TRUE(at::equal(drawn(whole({5, 6}), {{5, 8, 0}, {0, 9, 6}}),
+                        at::zeros({8, 9})));
+}
+
+TEST(InitWeights, NestedSplitsTogetherAreTheWhole) {
+  // 7 rows over tp 2 and then dp 3: 4 and 3 rows, each in parts of 2.
+  plan::Mesh mesh = plan::Mesh::nxd(1, 3, 1, 2);
+  plan::Buffer part = whole({7, 5});
+  part.split = {{"tp", "dp"}, {}};
+  at::Tensor all = drawn(whole({7, 5}));
+  at::Tensor seen = at::zeros({7, 5});
+  for (int64_t rank = 0; rank < 6; ++rank) {
+    Slices place = plan::sliceOf(part, mesh, rank);
+    at::Tensor local = drawn(part, place);
+    ASSERT_EQ(local.size(0), 2);
+    const plan::DimSlice &rows = place[0];
+    EXPECT_TRUE(at::equal(local.narrow(0, rows.valid, 2 - rows.valid),
+                          at::zeros({2 - rows.valid, 5})));
+    seen.narrow(0, rows.start, rows.valid).add_(local.narrow(0, 0, rows.valid));
+  }
+  EXPECT_TRUE(at::equal(seen, all));
 }
 
 TEST(InitWeights, ThreadsChangeNothing) {
@@ -129,7 +158,7 @@ TEST(InitWeights, UniformAndConstant) {
   plan::Init constant = {plan::Init::Kind::Constant, 0.25, 0.0};
   EXPECT_TRUE(
       at::equal(drawn(whole({3, 4}), constant), at::full({3, 4}, 0.25f)));
-  EXPECT_TRUE(at::equal(drawn(whole({3, 4}), {}), at::zeros({3, 4})));
+  EXPECT_TRUE(at::equal(drawn(whole({3, 4}), plan::Init()), at::zeros({3, 4})));
   EXPECT_EQ(drawn(whole({}), constant).item<float>(), 0.25f);
 }
 

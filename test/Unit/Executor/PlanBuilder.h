@@ -9,6 +9,7 @@
 
 #include "nxdt/Plan/Plan.h"
 #include "nxdt/Plan/PlanVerify.h"
+#include "nxdt/Plan/Slice.h"
 
 #include <map>
 
@@ -25,6 +26,23 @@ public:
     out.role = role;
     out.dtype = dtype;
     out.shape = std::move(shape);
+    indices[name] = int32_t(plan.buffers.size());
+    plan.buffers.push_back(out);
+  }
+  /// A buffer cut in pieces.
+  void shard(const std::string &name, std::vector<int64_t> logicalShape,
+             std::vector<Axes> split, Role role = Role::Scalar,
+             DType dtype = DType::F32, const std::string &param = "",
+             const std::string &state = "") {
+    Buffer out;
+    out.name = name;
+    out.role = role;
+    out.dtype = dtype;
+    out.param = param;
+    out.state = state;
+    out.logicalShape = std::move(logicalShape);
+    out.split = std::move(split);
+    out.shape = localShape(out, meshOf(plan));
     indices[name] = int32_t(plan.buffers.size());
     plan.buffers.push_back(out);
   }
@@ -50,6 +68,16 @@ public:
     out.module = "test." + std::to_string(current().instructions.size());
     current().instructions.push_back(out);
     return current().instructions.back();
+  }
+  Instruction &collective(Collective kind, ValueRef in, ValueRef out, Axes axes,
+                          int64_t dim = 0) {
+    Instruction &result = call("nxdt::" + std::string(name(kind)), {in}, {out});
+    result.kind = OpKind::Collective;
+    result.collective = kind;
+    result.axes = std::move(axes);
+    result.dim = dim;
+    result.reason = "test";
+    return result;
   }
   /// `outs`: a gradient per tensor argument, index -1 = none.
   Instruction &vjp(const std::string &op, std::vector<Arg> args,

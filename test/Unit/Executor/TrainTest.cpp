@@ -21,16 +21,16 @@ namespace {
 
 using namespace plan;
 
-/// A bf16 parameter [3,4] padded to [4,4], its master and one moment, and a
+/// A bf16 parameter [3,4], its master and one moment, and a
 /// module buffer that train_step changes.
 Plan statePlan(const std::string &moment = "exp_avg") {
   PlanBuilder b;
   auto owned = [&](const std::string &name, Role role, DType dtype) {
-    b.buffer(name, dtype, {4, 4}, role);
+    b.buffer(name, dtype, {3, 4}, role);
     Buffer &buffer = b.plan.buffers.back();
     buffer.param = "w";
     buffer.logicalShape = {3, 4};
-    buffer.sliceStart = {0, 0};
+    buffer.split = {{}, {}};
   };
   owned("w", Role::Param, DType::BF16);
   b.plan.buffers.back().init = {Init::Kind::Normal, 0.0, 1.0};
@@ -64,8 +64,7 @@ TEST(ModelState, StoresAndLoadsAllOfIt) {
   state.initialize(/*seed=*/3);
   EXPECT_TRUE(
       at::equal(first.buffer("w"), first.buffer("w.master").to(at::kBFloat16)));
-  EXPECT_TRUE(at::equal(first.buffer("w.master")[3], at::zeros({4})));
-  first.buffer("w.m").narrow(0, 0, 3).copy_(at::randn({3, 4}));
+  first.buffer("w.m").copy_(at::randn({3, 4}));
   first.buffer("running").fill_(5);
   CheckpointData data;
   state.store(data);
@@ -86,7 +85,7 @@ TEST(ModelState, StoresAndLoadsAllOfIt) {
   ModelState weights(third);
   weights.loadWeights(data, "x.ckpt");
   EXPECT_TRUE(at::equal(third.buffer("w"), first.buffer("w")));
-  EXPECT_TRUE(at::equal(third.buffer("w.m"), at::zeros({4, 4})));
+  EXPECT_TRUE(at::equal(third.buffer("w.m"), at::zeros({3, 4})));
 }
 
 TEST(ModelState, RefusesWhatIsOfAnotherModelOrOptimizer) {

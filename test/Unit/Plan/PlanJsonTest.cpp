@@ -54,6 +54,40 @@ TEST(PlanJson, ReadsBackWhatItWrote) {
   EXPECT_EQ(read.memory.peakActivationBytes, 100);
 }
 
+TEST(PlanJson, ShardsAndCollectives) {
+  Plan plan = shardedPlan();
+  std::string text = toJson(plan);
+  Plan read = fromJson(text, "p.json");
+  EXPECT_EQ(toJson(read), text);
+  for (size_t i = 0; i < plan.buffers.size(); ++i) {
+    EXPECT_EQ(read.buffers[i].role, plan.buffers[i].role) << i;
+    EXPECT_EQ(read.buffers[i].split, plan.buffers[i].split) << i;
+    EXPECT_EQ(read.buffers[i].partial, plan.buffers[i].partial) << i;
+    EXPECT_EQ(read.buffers[i].coordinate, plan.buffers[i].coordinate) << i;
+  }
+  for (size_t i = 0; i < plan.programs[0].instructions.size(); ++i) {
+    const Instruction &found = read.programs[0].instructions[i];
+    const Instruction &expected = plan.programs[0].instructions[i];
+    EXPECT_EQ(found.kind, expected.kind) << i;
+    EXPECT_EQ(found.collective, expected.collective) << i;
+    EXPECT_EQ(found.reduction, expected.reduction) << i;
+    EXPECT_EQ(found.axes, expected.axes) << i;
+    EXPECT_EQ(found.dim, expected.dim) << i;
+    EXPECT_EQ(found.reason, expected.reason) << i;
+  }
+  EXPECT_NE(text.find(R"(
+{"kind":"collective","op":"nxdt::all_reduce","args":[{"v":4}],"outs":[5],"reduction":"max","axes":["tp:(1)3","dp"],"dim":0,"reason":"test","frees":[4,5],"module":"lm_head"})"),
+            std::string::npos)
+      << text;
+  EXPECT_EQ(messageOf(replaced(text, "nxdt::all_reduce", "nxdt::all_redu")),
+            "p.json: programs[0].instructions[4].op: unknown collective "
+            "'nxdt::all_redu' (known: nxdt::all_reduce, nxdt::all_gather, "
+            "nxdt::reduce_scatter, nxdt::all_slice)");
+  EXPECT_EQ(messageOf(replaced(text, R"("max")", R"("min")")),
+            "p.json: programs[0].instructions[4].reduction: unknown reduction "
+            "'min' (known: sum, max)");
+}
+
 TEST(PlanJson, OneInstructionPerLine) {
   std::string text = toJson(samplePlan());
   EXPECT_NE(text.find(R"(
@@ -95,7 +129,7 @@ TEST(PlanJson, RefusesWithAMessageThatNamesThePlace) {
   EXPECT_EQ(
       messageOf(replaced(text, R"("kind":"aten_vjp")", R"("kind":"kernel")")),
       "p.json: programs[0].instructions[1].kind: unknown kind of instruction "
-      "'kernel' (version 1 knows: aten, aten_vjp)");
+      "'kernel' (version 1 knows: aten, aten_vjp, collective)");
   EXPECT_EQ(messageOf(replaced(text, R"("vocab_size":3)",
                                R"("vocab_size":3,"extra":1)")),
             "p.json: unknown field 'extra' (known: version, device, mesh, "

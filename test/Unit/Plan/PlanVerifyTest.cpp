@@ -61,8 +61,7 @@ TEST(PlanVerify, Buffers) {
   EXPECT_REFUSED(plan.buffers[4].shape = (std::vector<int64_t>{
                      int64_t(1) << 31, int64_t(1) << 31, 2}),
                  "overflow");
-  EXPECT_REFUSED(plan.buffers[0].sliceStart = {0}, "differ in rank");
-  EXPECT_REFUSED(plan.buffers[0].sliceStart[0] = -1, "negative or too large");
+  EXPECT_REFUSED(plan.buffers[0].split.pop_back(), "differ in rank");
   EXPECT_REFUSED(plan.buffers[0].param = "", "needs the name of a parameter");
   EXPECT_REFUSED(plan.buffers[4].param = "x", "has no parameter, but 'x'");
   EXPECT_REFUSED(plan.buffers[3].state = "", "`state` belongs to opt_state");
@@ -76,8 +75,9 @@ TEST(PlanVerify, Buffers) {
                  "its owner, the parameter 'gone'");
   EXPECT_REFUSED(plan.buffers[2].role = Role::Master,
                  "two buffers of the role");
-  EXPECT_REFUSED(plan.buffers[1].logicalShape[0] = 2,
-                 "is not that of its parameter, [3, 4]");
+  EXPECT_REFUSED(
+      (plan.buffers[1].logicalShape[0] = 2, plan.buffers[1].shape[0] = 2),
+      "is not that of its parameter, [3, 4]");
   EXPECT_REFUSED(
       {
         plan.buffers[2].role = Role::OptState;
@@ -141,6 +141,100 @@ TEST(PlanVerify, FreesAreTheLastUses) {
       instruction(plan, 3).args[1] = std::vector<ValueRef>{},
       "instruction 2 (aten::_to_copy in lm_head): is the last use of "
       "the value 5, but does not free it");
+}
+
+std::string shardedMessageOf(const std::function<void(Plan &)> &change) {
+  Plan plan = shardedPlan();
+  change(plan);
+  try {
+    verify(plan, "p.json");
+  } catch (const UserError &e) {
+    return e.what();
+  }
+  return "";
+}
+
+#define EXPECT_SHARD_REFUSED(change, part)                                     \
+  do {                                                                         \
+    std::string message = shardedMessageOf([](Plan &plan) { change; });        \
+    EXPECT_NE(message.find(part), std::string::npos)                           \
+        << #change << "\n  said: " << message;                                 \
+  } while (false)
+
+TEST(PlanVerify, Shards) {
+  EXPECT_EQ(shardedMessageOf([](Plan &) {}), "");
+  EXPECT_SHARD_REFUSED(plan.mesh[0].second = 1 << 20,
+                       "mesh: 3145728 ranks, expected at most 1048576");
+  EXPECT_SHARD_REFUSED(plan.buffers[0].split[1] = {"cp"},
+                       "buffer 'w': split: group 'cp': the mesh has no axis");
+  EXPECT_SHARD_REFUSED(plan.buffers[0].split[1] = {"tp"},
+                       "split and partial: group 'tp,tp': axis 'tp' occurs "
+                       "twice");
+  EXPECT_SHARD_REFUSED(plan.buffers[1].partial = {"tp"}, "occurs twice");
+  EXPECT_SHARD_REFUSED(plan.buffers[0].partial = {"dp"},
+                       "a param cannot be a term of a sum");
+  EXPECT_SHARD_REFUSED(plan.buffers[0].split[0] = {"dp"},
+                       "has the shape [3, 4], but its split makes [4, 4] of "
+                       "[7, 4]");
+  // 7 over dp 2 and then tp 3 is ceil(4/3) = 2, as over tp and then dp.
+  EXPECT_EQ(shardedMessageOf([](Plan &plan) {
+              plan.buffers[3].split[0] = {"dp", "tp"};
+            }),
+            "");
+  EXPECT_SHARD_REFUSED((plan.buffers[2].logicalShape[0] = 8),
+                       "its logical_shape [8, 4] is not that of its parameter");
+  EXPECT_SHARD_REFUSED(plan.buffers[4].coordinate = {},
+                       "`coordinate` belongs to coordinate buffers");
+  EXPECT_SHARD_REFUSED(plan.buffers[7].coordinate = {"tp"},
+                       "`coordinate` belongs to coordinate buffers");
+  EXPECT_SHARD_REFUSED(plan.buffers[4].dtype = DType::I32,
+                       "a coordinate is i64[], found i32[]");
+  EXPECT_SHARD_REFUSED(
+      (plan.buffers[5].logicalShape = {}, plan.buffers[5].split = {}),
+      "on 2 data-parallel ranks its logical_shape must be "
+      "[4, 5]");
+}
+
+TEST(PlanVerify, Collectives) {
+  EXPECT_SHARD_REFUSED(instruction(plan, 1).collective = Collective::AllReduce,
+                       "instruction 1 (nxdt::reduce_scatter in lm_head): is "
+                       "the collective all_reduce");
+  EXPECT_SHARD_REFUSED(instruction(plan, 1).axes = {}, "at least one mesh");
+  EXPECT_SHARD_REFUSED(instruction(plan, 1).axes = {"tp"},
+                       "dim 0 of f32[4, 4] cannot be cut in 3 equal parts");
+  EXPECT_SHARD_REFUSED(instruction(plan, 2).axes = {"tp"},
+                       "over 3 ranks makes f32[6, 4] of f32[2, 4], but its "
+                       "result is f32[4, 4]");
+  EXPECT_SHARD_REFUSED(instruction(plan, 1).dim = 1,
+                       "makes f32[4, 2] of f32[4, 4]");
+  EXPECT_SHARD_REFUSED(instruction(plan, 3).dim = 2, "dim 2 does not exist");
+  EXPECT_SHARD_REFUSED(instruction(plan, 3).dim = -1, "dim -1 does not");
+  EXPECT_SHARD_REFUSED(instruction(plan, 4).dim = 1, "has no dimension");
+  EXPECT_SHARD_REFUSED(instruction(plan, 2).reduction = Reduction::Max,
+                       "does not reduce");
+  EXPECT_SHARD_REFUSED(plan.programs[0].values[5].dtype = DType::F64,
+                       "makes f64 of f32");
+  EXPECT_SHARD_REFUSED(
+      {
+        plan.programs[0].values[4].dtype = DType::Bool;
+        plan.programs[0].values[5].dtype = DType::Bool;
+        plan.programs[0].values[3].dtype = DType::Bool;
+        plan.programs[0].instructions[3].args[0] = ValueRef{3};
+        plan.programs[0].instructions.erase(
+            plan.programs[0].instructions.begin(),
+            plan.programs[0].instructions.begin() + 3);
+        plan.programs[0].instructions.insert(
+            plan.programs[0].instructions.begin(), aten("a::b", {}, {3}));
+        plan.programs[0].instructions.back().reduction = Reduction::Sum;
+      },
+      "a sum of bools");
+  EXPECT_SHARD_REFUSED(instruction(plan, 4).args.push_back(None{}),
+                       "has one tensor as its argument");
+  EXPECT_SHARD_REFUSED(instruction(plan, 4).args = {int64_t(4)},
+                       "has one tensor as its argument");
+  EXPECT_SHARD_REFUSED(instruction(plan, 4).outs.clear(), "has one result");
+  EXPECT_SHARD_REFUSED(instruction(plan, 4).gradOuts = {4},
+                       "only an aten_vjp has grad_outs");
 }
 
 TEST(PlanVerify, CheckedBytes) {

@@ -31,7 +31,7 @@ inline Buffer ownedBuffer(std::string name, Role role, DType dtype,
   out.param = "lm_head.weight";
   out.state = std::move(state);
   out.logicalShape = {3, 4};
-  out.sliceStart = {0, 0};
+  out.split = {{}, {}};
   return out;
 }
 
@@ -83,23 +83,88 @@ inline Plan samplePlan() {
             std::vector<int64_t>{1, -2}, std::vector<double>{1.0, inf},
             std::vector<bool>{true, false}},
            {3}),
-      {OpKind::AtenVjp,
-       "my::make",
-       {ValueRef{0}, ValueRef{2}},
-       {4, -1},
-       {3},
-       {},
-       "lm_head"},
+      aten("my::make", {ValueRef{0}, ValueRef{2}}, {4, -1}),
       aten("aten::_to_copy", {ValueRef{4}, DType::F32}, {5}),
       aten("aten::_foreach_add_.List",
            {std::vector<ValueRef>{{1}}, std::vector<ValueRef>{{5}, {-1}}}, {}),
   };
+  program.instructions[1].kind = OpKind::AtenVjp;
+  program.instructions[1].gradOuts = {3};
   program.instructions[1].frees = {3};
   program.instructions[2].frees = {4};
   program.instructions[3].frees = {5};
   plan.programs = {program};
   plan.memory = bufferBytes(plan);
   plan.memory.peakActivationBytes = 100;
+  return plan;
+}
+
+inline Instruction collective(Collective kind, int32_t in, int32_t out,
+                              Axes axes) {
+  Instruction result =
+      aten("nxdt::" + std::string(name(kind)), {ValueRef{in}}, {out});
+  result.kind = OpKind::Collective;
+  result.collective = kind;
+  result.axes = std::move(axes);
+  result.reason = "test";
+  return result;
+}
+
+/// 6 ranks: 7 rows over tp 3, and the optimizer's part of them over dp 2 again.
+inline Plan shardedPlan() {
+  Plan plan;
+  plan.mesh = {{"dp", 2}, {"tp", 3}};
+  plan.microBatchSize = 2;
+  plan.sequenceLength = 5;
+  auto owned = [](std::string name, Role role, int64_t rows, Axes axes) {
+    Buffer out = ownedBuffer(std::move(name), role, DType::F32);
+    out.shape[0] = rows;
+    out.logicalShape[0] = 7;
+    out.split[0] = std::move(axes);
+    return out;
+  };
+  auto batch = [](std::string name) {
+    Buffer out = scalarBuffer(std::move(name), Role::Input, DType::I64, {2, 5});
+    out.logicalShape = {4, 5};
+    out.split = {{"dp"}, {}};
+    return out;
+  };
+  plan.buffers = {
+      owned("w", Role::Param, 3, {"tp"}),
+      owned("w.grad", Role::Grad, 3, {"tp"}),
+      owned("w.reduced", Role::ReducedGrad, 2, {"tp", "dp"}),
+      owned("w.exp_avg", Role::OptState, 2, {"tp", "dp"}),
+      scalarBuffer("at", Role::Coordinate, DType::I64),
+      batch("input_ids"),
+      batch("targets"),
+      scalarBuffer("loss", Role::Scalar, DType::F64),
+  };
+  plan.buffers[1].partial = {"dp"};
+  plan.buffers[3].state = "exp_avg";
+  plan.buffers[4].coordinate = {"dp", "tp"};
+
+  Program program;
+  program.name = "train_step";
+  program.values = {
+      {DType::F32, {3, 4}, 1},  {DType::F32, {4, 4}, -1},
+      {DType::F32, {2, 4}, 2},  {DType::F32, {4, 4}, -1},
+      {DType::F32, {4, 2}, -1}, {DType::F32, {4, 2}, -1},
+  };
+  program.instructions = {
+      aten("aten::constant_pad_nd",
+           {ValueRef{0}, std::vector<int64_t>{0, 0, 0, 1}, 0.0}, {1}),
+      collective(Collective::ReduceScatter, 1, 2, {"dp"}),
+      collective(Collective::AllGather, 2, 3, {"dp"}),
+      collective(Collective::AllSlice, 3, 4, {"dp"}),
+      collective(Collective::AllReduce, 4, 5, {"tp:(1)3", "dp"}),
+  };
+  program.instructions[3].dim = 1;
+  program.instructions[4].reduction = Reduction::Max;
+  program.instructions[1].frees = {1};
+  program.instructions[3].frees = {3};
+  program.instructions[4].frees = {4, 5};
+  plan.programs = {program};
+  plan.memory = bufferBytes(plan);
   return plan;
 }
 

@@ -4,14 +4,14 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#include "runtime/Comm/Mesh.h"
+#include "nxdt/Plan/Mesh.h"
 
 #include "nxdt/Support/UserError.h"
 
 #include <algorithm>
 #include <cctype>
 
-namespace nxdt::comm {
+namespace nxdt::plan {
 
 int64_t Mesh::size() const {
   int64_t product = 1;
@@ -159,28 +159,51 @@ void checkGroupSpec(const Mesh &mesh, const GroupSpec &spec) {
   }
 }
 
-std::vector<int64_t> groupRanks(const Mesh &mesh, const GroupSpec &spec,
-                                int64_t rank) {
-  checkGroupSpec(mesh, spec);
-  std::vector<int64_t> base = mesh.coordinates(rank);
-  struct Digit {
-    size_t axis;
-    int64_t size, stride;
-  };
+namespace {
+/// One axis of a group: its members' coordinates are stride apart.
+struct Digit {
+  size_t axis;
+  int64_t size, stride;
+};
+} // namespace
+
+static std::vector<Digit> digitsOf(const Mesh &mesh, const GroupSpec &spec) {
   std::vector<Digit> digits;
-  int64_t count = 1;
-  for (const AxisRef &ref : spec.axes) {
+  for (const AxisRef &ref : spec.axes)
     for (size_t a = 0; a < mesh.axes.size(); ++a) {
       if (mesh.axes[a].name != ref.axis)
         continue;
       int64_t size = ref.size ? ref.size : mesh.axes[a].size;
-      int64_t stride = mesh.axes[a].size / (ref.before * size);
-      digits.push_back({a, size, stride});
-      int64_t own = (base[a] / stride) % size;
-      base[a] -= own * stride;
-      count *= size;
+      digits.push_back({a, size, mesh.axes[a].size / (ref.before * size)});
     }
-  }
+  return digits;
+}
+
+int64_t groupSize(const Mesh &mesh, const GroupSpec &spec) {
+  int64_t count = 1;
+  for (const Digit &digit : digitsOf(mesh, spec))
+    count *= digit.size;
+  return count;
+}
+
+int64_t groupIndex(const Mesh &mesh, const GroupSpec &spec, int64_t rank) {
+  std::vector<int64_t> coordinates = mesh.coordinates(rank);
+  int64_t index = 0;
+  for (const Digit &digit : digitsOf(mesh, spec))
+    index = index * digit.size +
+            (coordinates[digit.axis] / digit.stride) % digit.size;
+  return index;
+}
+
+std::vector<int64_t> groupRanks(const Mesh &mesh, const GroupSpec &spec,
+                                int64_t rank) {
+  checkGroupSpec(mesh, spec);
+  std::vector<int64_t> base = mesh.coordinates(rank);
+  std::vector<Digit> digits = digitsOf(mesh, spec);
+  for (const Digit &digit : digits)
+    base[digit.axis] -=
+        (base[digit.axis] / digit.stride) % digit.size * digit.stride;
+  int64_t count = groupSize(mesh, spec);
   std::vector<int64_t> ranks;
   ranks.reserve(count);
   for (int64_t index = 0; index < count; ++index) {
@@ -195,4 +218,22 @@ std::vector<int64_t> groupRanks(const Mesh &mesh, const GroupSpec &spec,
   return ranks;
 }
 
-} // namespace nxdt::comm
+GroupSpec toGroupSpec(const Axes &axes) {
+  GroupSpec spec;
+  for (const std::string &axis : axes) {
+    GroupSpec one = parseGroupSpec(axis);
+    if (one.axes.size() != 1)
+      throw UserError("'" + axis + "' is not one mesh axis");
+    spec.axes.push_back(one.axes[0]);
+  }
+  return spec;
+}
+
+Mesh meshOf(const Plan &plan) {
+  Mesh mesh;
+  for (const auto &[name, size] : plan.mesh)
+    mesh.axes.push_back({name, size});
+  return mesh;
+}
+
+} // namespace nxdt::plan

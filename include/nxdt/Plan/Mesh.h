@@ -4,14 +4,16 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#ifndef NXDT_RUNTIME_COMM_MESH_H
-#define NXDT_RUNTIME_COMM_MESH_H
+#ifndef NXDT_PLAN_MESH_H
+#define NXDT_PLAN_MESH_H
+
+#include "nxdt/Plan/Plan.h"
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
-namespace nxdt::comm {
+namespace nxdt::plan {
 
 struct MeshAxis {
   std::string name;
@@ -57,10 +59,20 @@ std::string groupName(const Mesh &mesh, const GroupSpec &spec);
 /// Throws UserError: unknown axis, axis twice or overlapping parts, a part that
 /// does not divide (with the legal values), no axis at all.
 void checkGroupSpec(const Mesh &mesh, const GroupSpec &spec);
+/// Members of a group. `spec` is one that checkGroupSpec accepts.
+int64_t groupSize(const Mesh &mesh, const GroupSpec &spec);
+/// Where `rank` is among the members of its group: row-major, 0 first.
+int64_t groupIndex(const Mesh &mesh, const GroupSpec &spec, int64_t rank);
 /// Global ranks of the group that `rank` is in, in the group's order.
 std::vector<int64_t> groupRanks(const Mesh &mesh, const GroupSpec &spec,
                                 int64_t rank);
 
-} // namespace nxdt::comm
+/// {"dp", "tp:(2)4"} as a group. UserError as parseGroupSpec, and if an entry
+/// is not exactly one axis. No axes give a group of none: one member.
+GroupSpec toGroupSpec(const Axes &axes);
+/// The mesh that a plan states.
+Mesh meshOf(const Plan &plan);
 
-#endif // NXDT_RUNTIME_COMM_MESH_H
+} // namespace nxdt::plan
+
+#endif // NXDT_PLAN_MESH_H

@@ -1,0 +1,118 @@
+//===- Collectives.cpp - instructions between ranks -*- C++ -*-===//
+//
+// Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "runtime/Executor/Collectives.h"
+
+#include "ATen/ops/clone.h"
+#include "ATen/ops/narrow.h"
+
+#include <set>
+
+namespace nxdt::runtime {
+namespace {
+
+std::string joined(const plan::Axes &axes) {
+  std::string out;
+  for (const std::string &axis : axes)
+    out += (out.empty() ? "" : ",") + axis;
+  return out;
+}
+
+comm::Reduction toComm(plan::Reduction reduction) {
+  return reduction == plan::Reduction::Sum ? comm::Reduction::Sum
+                                           : comm::Reduction::Max;
+}
+
+comm::CollectiveOp toComm(plan::Collective kind) {
+  switch (kind) {
+  case plan::Collective::AllGather:
+    return comm::CollectiveOp::AllGather;
+  case plan::Collective::ReduceScatter:
+    return comm::CollectiveOp::ReduceScatter;
+  case plan::Collective::AllReduce:
+  case plan::Collective::AllSlice:
+    break;
+  }
+  return comm::CollectiveOp::AllReduce;
+}
+
+bool isSameMemory(const at::Tensor &a, const at::Tensor &b) {
+  return a.const_data_ptr() == b.const_data_ptr() && a.sizes() == b.sizes() &&
+         a.strides() == b.strides();
+}
+
+} // namespace
+
+std::string worldSpec(const plan::Mesh &mesh) {
+  plan::Axes axes;
+  for (const plan::MeshAxis &axis : mesh.axes)
+    axes.push_back(axis.name);
+  return joined(axes);
+}
+
+std::vector<std::string> groupSpecs(const plan::Plan &plan) {
+  std::set<std::string> specs;
+  if (!plan.mesh.empty())
+    specs.insert(worldSpec(plan::meshOf(plan)));
+  for (const plan::Program &program : plan.programs)
+    for (const plan::Instruction &instruction : program.instructions)
+      if (instruction.kind == plan::OpKind::Collective)
+        specs.insert(joined(instruction.axes));
+  return {specs.begin(), specs.end()};
+}
+
+BoundCollective bindCollective(const plan::Program &program, size_t index,
+                               const plan::Mesh &mesh, comm::RankView *world) {
+  const plan::Instruction &instruction = program.instructions[index];
+  plan::GroupSpec spec = plan::toGroupSpec(instruction.axes);
+  BoundCollective out;
+  out.kind = instruction.collective;
+  out.reduction = instruction.reduction;
+  out.members = plan::groupSize(mesh, spec);
+  out.index = world ? plan::groupIndex(mesh, spec, world->rank()) : 0;
+  if (out.members > 1 && out.kind != plan::Collective::AllSlice)
+    out.group = &world->group(joined(instruction.axes));
+  out.dim = instruction.dim;
+  out.input = std::get<plan::ValueRef>(instruction.args[0]).index;
+  out.out = instruction.outs[0];
+  out.outBuffer = program.values[out.out].buffer;
+  out.label = instruction.module;
+  if (!instruction.reason.empty())
+    out.label += (out.label.empty() ? "" : ": ") + instruction.reason;
+  out.frees = instruction.frees;
+  return out;
+}
+
+at::Tensor runCollective(const BoundCollective &bound, const at::Tensor &input,
+                         const at::Tensor &out) {
+  if (bound.kind == plan::Collective::AllSlice) {
+    int64_t size = input.size(bound.dim) / bound.members;
+    at::Tensor part = input.narrow(bound.dim, bound.index * size, size);
+    if (out.defined())
+      out.copy_(part);
+    return out.defined() ? out : part;
+  }
+  if (!bound.group) {
+    // Alone: the result is the input, but never an alias of a buffer.
+    if (out.defined())
+      out.copy_(input);
+    return out.defined() ? out : input.clone();
+  }
+  comm::CollectiveCall call;
+  call.op = toComm(bound.kind);
+  call.reduction = toComm(bound.reduction);
+  call.input = input;
+  call.output = out;
+  call.dim = bound.dim;
+  call.label = bound.label;
+  // Ranks write into `out` while `input` is still read.
+  if (out.defined() && input.is_alias_of(out) &&
+      !(bound.kind == plan::Collective::AllReduce && isSameMemory(input, out)))
+    call.input = input.clone();
+  return bound.group->start(std::move(call))->wait();
+}
+
+} // namespace nxdt::runtime
