@@ -621,6 +621,12 @@ ArrayAttr nxdt::localArguments(AtenOp op,
       {"aten::_unsafe_view", 1}, {"aten::expand", 1},
       {"aten::full", 0},         {"aten::zeros", 0},
       {"aten::ones", 0},         {"aten::slice_backward", 1}};
+  if (op.getCallee() == "aten::embedding_dense_backward") {
+    SmallVector<Attribute> args(op.getArgs().begin(), op.getArgs().end());
+    args[2] = Builder(op.getContext())
+                  .getI64IntegerAttr(localResults[0].getDimSize(0));
+    return ArrayAttr::get(op.getContext(), args);
+  }
   auto it = shapeAt.find(op.getCallee());
   if (it == shapeAt.end())
     return op.getArgs();

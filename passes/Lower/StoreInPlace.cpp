@@ -70,18 +70,19 @@ bool ProgramStores::canOverwrite(Operation *op, Value old, Value updated) {
 FailureOr<Lowered> ProgramStores::lowerUpdate(AtenBuilder &aten,
                                               Operation *op) {
   // Results line up with these operands.
-  SmallVector<Value> olds;
+  SmallVector<OpOperand *> olds;
   if (auto adamw = dyn_cast<AdamWOp>(op))
-    olds = {adamw.getParam(), adamw.getExpAvg(), adamw.getExpAvgSq()};
+    olds = {&adamw.getParamMutable(), &adamw.getExpAvgMutable(),
+            &adamw.getExpAvgSqMutable()};
   else if (auto sgd = dyn_cast<SgdOp>(op)) {
-    olds = {sgd.getParam()};
-    if (sgd.getMomentumBuffer())
-      olds.push_back(sgd.getMomentumBuffer());
+    olds = {&sgd.getParamMutable()};
+    for (OpOperand &buffer : sgd.getMomentumBufferMutable())
+      olds.push_back(&buffer);
   }
+  // A rank's part of a parameter is updated apart: it may be a view of it.
   for (auto [old, updated] : llvm::zip(olds, op->getResults()))
-    if (!canOverwrite(op, old, updated))
-      return op->emitOpError("updates a value that is not a buffer, or that is "
-                             "read afterwards");
+    if (!canOverwrite(op, old->get(), updated))
+      old->set(aten.call("aten::clone", {old->get(), kNone}));
   if (auto adamw = dyn_cast<AdamWOp>(op)) {
     if (!bufferName(adamw.getGrad()))
       return op->emitOpError("takes its gradient from a buffer");
@@ -181,7 +182,7 @@ void ProgramStores::storeResults() {
 LogicalResult ProgramStores::run() {
   SmallVector<Operation *> typed;
   for (Operation &op : func.front().without_terminator())
-    if (!isa<AtenOp, AtenVjpOp>(op))
+    if (!isa<AtenOp, AtenVjpOp>(op) && !isCollective(&op))
       typed.push_back(&op);
   for (Operation *op : typed)
     if (failed(lowerTyped(op)))

@@ -71,10 +71,9 @@ LogicalResult ApplyStrategyPass::readRule(DictionaryAttr dict) {
           return module.emitError("sharding rule '")
                  << rule.pattern << "': the mesh has no axis '"
                  << name.getValue() << "'; it has "
-                 << llvm::join(llvm::map_range(strategy.mesh.getNames(),
-                                               [](StringAttr a) {
-                                                 return a.getValue();
-                                               }),
+                 << llvm::join(llvm::map_range(
+                                   strategy.mesh.getNames(),
+                                   [](StringAttr a) { return a.getValue(); }),
                                ", ");
         appendAxis(axes, axis);
       } else if (auto axis = dyn_cast<AxisAttr>(attr)) {
@@ -106,9 +105,8 @@ LogicalResult ApplyStrategyPass::readRules() {
 
 LogicalResult ApplyStrategyPass::setSharding(BufferOp buffer,
                                              ShardingAttr sharding) {
-  FailureOr<RankedTensorType> type =
-      shardedType(buffer.getTensorType(), sharding,
-                  [&] { return buffer.emitOpError(); });
+  FailureOr<RankedTensorType> type = shardedType(
+      buffer.getTensorType(), sharding, [&] { return buffer.emitOpError(); });
   if (failed(type))
     return failure();
   buffer.setType(*type);
@@ -149,8 +147,7 @@ LogicalResult ApplyStrategyPass::reportUnused() {
     for (auto buffer : getOperation().getOps<BufferOp>()) {
       if (buffer.getRole() != "param")
         continue;
-      unsigned distance =
-          rule.pattern.edit_distance(buffer.getSymName());
+      unsigned distance = rule.pattern.edit_distance(buffer.getSymName());
       if (distance < best) {
         best = distance;
         nearest = buffer.getSymName();

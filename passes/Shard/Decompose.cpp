@@ -29,9 +29,10 @@ static Value column(AtenBuilder &aten, Value value) {
 static Value hits(AtenBuilder &aten, Value targets, Value scores) {
   Type i64 = IntegerType::get(targets.getContext(), 64);
   int64_t classes = typeOf(scores).getShape().back();
-  Value iota = aten.call("aten::arange", {classes, i64, kNone,
-                                          Arg(Attribute(DeviceAttr::get(targets.getContext()))),
-                                          kNone});
+  Value iota =
+      aten.call("aten::arange",
+                {classes, i64, kNone,
+                 Arg(Attribute(DeviceAttr::get(targets.getContext()))), kNone});
   // Each rank compares with its own classes.
   ShardingAttr sharding = shardingOf(scores.getType());
   auto axes = sharding.axesOf(typeOf(scores).getRank() - 1);
@@ -52,8 +53,9 @@ static Replacement writeOut(AtenBuilder &aten, CrossEntropyOp op) {
   SmallVector<int64_t> last = {-1};
   Value highest = aten.call("aten::amax", {x, last, true});
   Value shifted = aten.sub(x, highest);
-  Value sums = aten.call("aten::sum.dim_IntList",
-                         {aten.call("aten::exp", {shifted}), last, true, kNone});
+  Value sums =
+      aten.call("aten::sum.dim_IntList",
+                {aten.call("aten::exp", {shifted}), last, true, kNone});
   Value logProbs = aten.sub(shifted, aten.call("aten::log", {sums}));
   Value hit = hits(aten, op.getTargets(), x);
   // An ignored target is no class and hits nothing.
@@ -61,9 +63,9 @@ static Replacement writeOut(AtenBuilder &aten, CrossEntropyOp op) {
   Value picked =
       aten.call("aten::where.self", {hit, logProbs, aten.zeros(scalar)});
   Value loss = aten.neg(aten.call("aten::sum", {picked, kNone}));
-  Value counted = aten.call(
-      "aten::ne.Scalar",
-      {op.getTargets(), static_cast<int64_t>(op.getIgnoreIndex())});
+  Value counted =
+      aten.call("aten::ne.Scalar",
+                {op.getTargets(), static_cast<int64_t>(op.getIgnoreIndex())});
   return {loss, aten.call("aten::sum", {counted, kNone}), logProbs};
 }
 
@@ -73,24 +75,24 @@ static Replacement writeOut(AtenBuilder &aten, CrossEntropyBackwardOp op) {
   Value hit = hits(aten, op.getTargets(), logProbs);
   Value slope =
       aten.sub(aten.call("aten::exp", {logProbs}), aten.cast(hit, element));
-  Value counted = aten.call(
-      "aten::ne.Scalar",
-      {op.getTargets(), static_cast<int64_t>(op.getIgnoreIndex())});
+  Value counted =
+      aten.call("aten::ne.Scalar",
+                {op.getTargets(), static_cast<int64_t>(op.getIgnoreIndex())});
   Value weight = aten.mul(aten.cast(counted, element), op.getDloss());
   return {aten.mul(slope, column(aten, weight))};
 }
 
 /// The bias is added once, after the sum.
 static Replacement writeOutLinear(AtenBuilder &aten, AtenOp op) {
-  Value product = aten.call("aten::linear", {op.getInputs()[0],
-                                             op.getInputs()[1], kNone});
+  Value product =
+      aten.call("aten::linear", {op.getInputs()[0], op.getInputs()[1], kNone});
   return {aten.add(product, op.getInputs()[2])};
 }
 
 /// Tensors that are split over the same axes add up together.
 static Replacement writeOut(AtenBuilder &aten, GlobalNormOp op) {
-  auto scalar = RankedTensorType::get(
-      {}, typeOf(op.getNorm()).getElementType());
+  auto scalar =
+      RankedTensorType::get({}, typeOf(op.getNorm()).getElementType());
   llvm::MapVector<Attribute, SmallVector<Value>> groups;
   for (Value tensor : op.getTensors())
     groups[splitAxes(shardingOf(tensor.getType()))].push_back(tensor);

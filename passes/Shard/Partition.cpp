@@ -49,9 +49,8 @@ void PartitionPass::reduceInFinish(func::FuncOp finish, BufferOp grad,
   OpBuilder builder(finish);
   builder.setInsertionPointToStart(&finish.front());
   argument.setType(grad.getTensorType());
-  auto value = ReshardOp::create(
-      builder, NameLoc::get(grad.getParamAttr()), reduced.getTensorType(),
-      argument, reason);
+  auto value = ReshardOp::create(builder, NameLoc::get(grad.getParamAttr()),
+                                 reduced.getTensorType(), argument, reason);
   argument.replaceAllUsesExcept(value, value);
   Operation *ret = finish.front().getTerminator();
   unsigned number = finish.getNumResults();
@@ -68,8 +67,8 @@ LogicalResult PartitionPass::addReducedGrads(SymbolTable &symbols) {
   auto update = symbols.lookup<func::FuncOp>("update_step");
   if (!finish || !update)
     return success();
-  for (auto grad : llvm::make_early_inc_range(
-           getOperation().getOps<BufferOp>())) {
+  for (auto grad :
+       llvm::make_early_inc_range(getOperation().getOps<BufferOp>())) {
     if (grad.getRole() != "grad")
       continue;
     auto param = symbols.lookup<BufferOp>(*grad.getParam());

@@ -31,8 +31,8 @@ static std::string nameOf(Operation *op) {
 }
 
 LogicalResult Partitioner::setType(Value value, ShardingAttr sharding) {
-  FailureOr<RankedTensorType> type = shardedType(
-      globalType(typeOf(value)), sharding, [&] {
+  FailureOr<RankedTensorType> type =
+      shardedType(globalType(typeOf(value)), sharding, [&] {
         return value.getDefiningOp() ? value.getDefiningOp()->emitOpError()
                                      : func.emitOpError();
       });
@@ -140,8 +140,7 @@ void Partitioner::splitSequence(Operation *op, const ShardingRule &rule,
       const DimFactors &factors = rule.operands[i][dim];
       if (factors.size() != 1 ||
           rule.factors[factors[0]].kind == FactorKind::Whole ||
-          typeOf(operand).getDimSize(dim) % tp.getSize() != 0 ||
-          split.uses(tp))
+          typeOf(operand).getDimSize(dim) % tp.getSize() != 0 || split.uses(tp))
         continue;
       split.add(factors[0], tp);
     }
@@ -216,9 +215,8 @@ FailureOr<Value> Partitioner::reshard(Operation *user, Value value,
   ShardingAttr has = shardingOf(value.getType());
   if (has == wanted)
     return value;
-  FailureOr<RankedTensorType> type =
-      shardedType(globalType(typeOf(value)), wanted,
-                  [&] { return user->emitOpError(); });
+  FailureOr<RankedTensorType> type = shardedType(
+      globalType(typeOf(value)), wanted, [&] { return user->emitOpError(); });
   if (failed(type))
     return failure();
   // Gathering once more in the backward costs less than keeping it.
@@ -248,8 +246,7 @@ LogicalResult Partitioner::typeAccumulator(AccumulateOp op) {
     return op.emitOpError("cannot accumulate a partial maximum");
   if (failed(setType(argument, sharding)))
     return failure();
-  bufferOf(func, argument.getArgNumber(), symbols)
-      .setType(typeOf(argument));
+  bufferOf(func, argument.getArgNumber(), symbols).setType(typeOf(argument));
   Facts inherited = facts.lookup(op.getValue());
   facts[argument] = std::move(inherited);
   return success();
@@ -339,9 +336,9 @@ void Partitioner::collectWishes() {
   for (Operation &op : llvm::reverse(func.front())) {
     if (auto accumulate = dyn_cast<AccumulateOp>(op)) {
       auto argument = dyn_cast<BlockArgument>(accumulate.getAcc());
-      BufferOp buffer =
-          argument ? bufferOf(func, argument.getArgNumber(), symbols)
-                   : BufferOp();
+      BufferOp buffer = argument
+                            ? bufferOf(func, argument.getArgNumber(), symbols)
+                            : BufferOp();
       if (!buffer || buffer.getRole() != "grad")
         continue;
       auto param = symbols.lookup<BufferOp>(*buffer.getParam());
@@ -375,9 +372,8 @@ ArrayAttr nxdt::splitAxes(ShardingAttr sharding) {
       for (AxisAttr axis : sharding.axesOf(dim))
         if (axis.getName() == name)
           parts.push_back(axis);
-    llvm::sort(parts, [](AxisAttr a, AxisAttr b) {
-      return a.getPre() < b.getPre();
-    });
+    llvm::sort(parts,
+               [](AxisAttr a, AxisAttr b) { return a.getPre() < b.getPre(); });
     Axes merged;
     for (AxisAttr axis : parts)
       appendAxis(merged, axis);
@@ -451,7 +447,8 @@ LogicalResult Partitioner::run() {
   func.setType(FunctionType::get(
       func.getContext(), llvm::to_vector(func.front().getArgumentTypes()),
       llvm::to_vector(op->getOperandTypes())));
-  for (Operation &dead : llvm::make_early_inc_range(llvm::reverse(func.front())))
+  for (Operation &dead :
+       llvm::make_early_inc_range(llvm::reverse(func.front())))
     if (isOpTriviallyDead(&dead))
       dead.erase();
   return success();

@@ -80,13 +80,14 @@ private:
   llvm::DenseMap<mlir::Value, ShardingAttr> wishes;
   /// A partial value and what it became when its sum was first needed.
   llvm::DenseMap<mlir::Value, mlir::Value> resolved;
-  llvm::DenseMap<std::tuple<mlir::Value, mlir::Type, unsigned>, mlir::Value> made;
+  llvm::DenseMap<std::tuple<mlir::Value, mlir::Type, unsigned>, mlir::Value>
+      made;
 };
 
 /// Writes out an op whose whole form cannot follow how its operands are split:
-/// a loss over split classes, a linear layer with bias over a split contraction,
-/// a norm over tensors that are split. True if it did; the op is gone then and
-/// `first` is the first op in its place.
+/// a loss over split classes, a linear layer with bias over a split
+/// contraction, a norm over tensors that are split. True if it did; the op is
+/// gone then and `first` is the first op in its place.
 bool decomposeForSplit(mlir::Operation *op, mlir::Operation *&first);
 
 /// The axes that split a tensor's dimensions, in the mesh's order.

@@ -38,8 +38,8 @@ Value LocalProgram::start(int64_t size, ArrayRef<AxisAttr> axes,
   Value sum;
   for (AxisAttr axis : axes) {
     size = partSize(size, axis);
-    Value offset = aten().call("aten::mul.Scalar",
-                               {coordinate(axis, mesh), size});
+    Value offset =
+        aten().call("aten::mul.Scalar", {coordinate(axis, mesh), size});
     sum = sum ? aten().add(sum, offset) : offset;
   }
   return sum;
@@ -52,14 +52,14 @@ Value LocalProgram::inside(int64_t size, ArrayRef<AxisAttr> axes,
   for (AxisAttr axis : axes)
     sizes.push_back(partSize(sizes.back(), axis));
   Value index = aten().call(
-      "aten::arange", {sizes.back(), Type(builder.getI64Type()), kNone,
-                       Arg(Attribute(DeviceAttr::get(builder.getContext()))),
-                       kNone});
+      "aten::arange",
+      {sizes.back(), Type(builder.getI64Type()), kNone,
+       Arg(Attribute(DeviceAttr::get(builder.getContext()))), kNone});
   Value all;
   for (size_t k = axes.size(); k > 0; --k) {
-    index = aten().add(
-        index, aten().call("aten::mul.Scalar",
-                           {coordinate(axes[k - 1], mesh), sizes[k]}));
+    index = aten().add(index,
+                       aten().call("aten::mul.Scalar",
+                                   {coordinate(axes[k - 1], mesh), sizes[k]}));
     if (sizes[k] * axes[k - 1].getSize() == sizes[k - 1])
       continue;
     Value below = aten().call("aten::lt.Scalar", {index, sizes[k - 1]});
@@ -115,19 +115,17 @@ static StringRef text(Reduction reduction) {
 
 Value LocalProgram::allReduce(Value local, ArrayRef<AxisAttr> axes,
                               Reduction reduction, StringRef reason) {
-  return AllReduceOp::create(builder, loc, local.getType(), local,
-                             axesAttr(builder, axes),
-                             builder.getStringAttr(text(reduction)),
-                             builder.getStringAttr(reason));
+  return AllReduceOp::create(
+      builder, loc, local.getType(), local, axesAttr(builder, axes),
+      builder.getStringAttr(text(reduction)), builder.getStringAttr(reason));
 }
 
 Value LocalProgram::allGather(Value local, unsigned dim,
                               ArrayRef<AxisAttr> axes, StringRef reason) {
   int64_t size = typeOf(local).getDimSize(dim) * partsOf(axes);
-  return AllGatherOp::create(builder, loc, withDim(local, dim, size), local,
-                             axesAttr(builder, axes),
-                             builder.getI64IntegerAttr(dim),
-                             builder.getStringAttr(reason));
+  return AllGatherOp::create(
+      builder, loc, withDim(local, dim, size), local, axesAttr(builder, axes),
+      builder.getI64IntegerAttr(dim), builder.getStringAttr(reason));
 }
 
 Value LocalProgram::reduceScatter(Value local, unsigned dim,
@@ -145,8 +143,7 @@ Value LocalProgram::allSlice(Value local, unsigned dim, ArrayRef<AxisAttr> axes,
                              StringRef reason) {
   int64_t part = partSize(typeOf(local).getDimSize(dim), axes);
   local = pad(local, dim, part * partsOf(axes));
-  return AllSliceOp::create(builder, loc, withDim(local, dim, part), local,
-                            axesAttr(builder, axes),
-                            builder.getI64IntegerAttr(dim),
-                            builder.getStringAttr(reason));
+  return AllSliceOp::create(
+      builder, loc, withDim(local, dim, part), local, axesAttr(builder, axes),
+      builder.getI64IntegerAttr(dim), builder.getStringAttr(reason));
 }

@@ -19,14 +19,14 @@ class LocalProgram {
 public:
   LocalProgram(mlir::func::FuncOp func, mlir::Block *body,
                mlir::SymbolTable &symbols)
-      : builder(mlir::OpBuilder::atBlockEnd(body)), func(func), body(body),
-        symbols(symbols) {}
+      : builder(func.getContext()), func(func), body(body), symbols(symbols) {
+    builder.setInsertionPointToEnd(body);
+  }
 
   /// i64 []: this rank's index along an axis; an argument of the program.
   mlir::Value coordinate(AxisAttr axis, MeshAttr mesh);
   /// i64 []: where this rank's part of a dimension begins.
-  mlir::Value start(int64_t size, llvm::ArrayRef<AxisAttr> axes,
-                    MeshAttr mesh);
+  mlir::Value start(int64_t size, llvm::ArrayRef<AxisAttr> axes, MeshAttr mesh);
   /// Replaces what lies in the padding of these dimensions. `sharding` is that
   /// of the global `shape`.
   mlir::Value mask(mlir::Value local, llvm::ArrayRef<int64_t> shape,
@@ -67,11 +67,9 @@ private:
 
 /// Lowers a reshard to collectives. `local` is the value in the sharding
 /// `from`, the result in `to`; both of the global `shape`.
-mlir::Value lowerReshard(LocalProgram &program,
-                         mlir::Value local,
-                                          llvm::ArrayRef<int64_t> shape,
-                                          ShardingAttr from, ShardingAttr to,
-                                          llvm::StringRef reason);
+mlir::Value lowerReshard(LocalProgram &program, mlir::Value local,
+                         llvm::ArrayRef<int64_t> shape, ShardingAttr from,
+                         ShardingAttr to, llvm::StringRef reason);
 
 } // namespace nxdt
 

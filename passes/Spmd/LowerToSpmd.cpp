@@ -18,11 +18,6 @@ namespace nxdt {
 using namespace mlir;
 using namespace nxdt;
 
-static RankedTensorType localType(Type type) {
-  auto tensor = cast<RankedTensorType>(type);
-  return RankedTensorType::get(localShape(tensor), tensor.getElementType());
-}
-
 namespace {
 /// Rewrites one program with local shapes.
 class Localizer {
@@ -143,10 +138,10 @@ LogicalResult Localizer::lower(Operation *op) {
   program.loc = op->getLoc();
   if (auto reshard = dyn_cast<ReshardOp>(op)) {
     Value from = reshard.getInput(), to = reshard.getResult();
-    Value local = lowerReshard(
-        program, mapping.lookup(from), typeOf(from).getShape(),
-        shardingOf(from.getType()), shardingOf(to.getType()),
-        reshard.getReason());
+    Value local =
+        lowerReshard(program, mapping.lookup(from), typeOf(from).getShape(),
+                     shardingOf(from.getType()), shardingOf(to.getType()),
+                     reshard.getReason());
     mapping.map(to, local);
     if (zeroPadded.contains(from) || paddedDims(from).empty())
       zeroPadded.insert(to);
@@ -157,7 +152,7 @@ LogicalResult Localizer::lower(Operation *op) {
     operands.push_back(mapping.lookup(operand));
   SmallVector<RankedTensorType> results;
   for (Type type : op->getResultTypes())
-    results.push_back(localType(type));
+    results.push_back(localType(cast<RankedTensorType>(type)));
   OperationState state(op->getLoc(), op->getName());
   state.attributes = op->getAttrs();
   if (!isa<SquareSumOp>(op)) {
@@ -197,9 +192,9 @@ LogicalResult Localizer::lower(Operation *op) {
   }
   for (auto [i, operand] : llvm::enumerate(op->getOperands()))
     if (!zeroPadded.contains(operand))
-      operands[i] = program.mask(operands[i], typeOf(operand).getShape(),
-                                 shardingOf(operand.getType()),
-                                 paddedDims(operand), 0.0);
+      operands[i] =
+          program.mask(operands[i], typeOf(operand).getShape(),
+                       shardingOf(operand.getType()), paddedDims(operand), 0.0);
   state.addOperands(operands);
   state.addTypes(SmallVector<Type>(results.begin(), results.end()));
   mapping.map(op->getResult(0), program.builder.create(state)->getResult(0));
@@ -212,9 +207,9 @@ LogicalResult Localizer::lowerReturn(Operation *op) {
   for (Value operand : op->getOperands()) {
     Value local = mapping.lookup(operand);
     if (!zeroPadded.contains(operand))
-      local = program.mask(local, typeOf(operand).getShape(),
-                           shardingOf(operand.getType()), paddedDims(operand),
-                           0.0);
+      local =
+          program.mask(local, typeOf(operand).getShape(),
+                       shardingOf(operand.getType()), paddedDims(operand), 0.0);
     values.push_back(local);
   }
   func::ReturnOp::create(program.builder, op->getLoc(), values);
@@ -225,14 +220,14 @@ LogicalResult Localizer::run() {
   Block *body = program.builder.getInsertionBlock();
   Block &old = func.front();
   for (BlockArgument argument : old.getArguments()) {
-    mapping.map(argument, body->addArgument(localType(argument.getType()),
+    mapping.map(argument, body->addArgument(localType(typeOf(argument)),
                                             argument.getLoc()));
     zeroPadded.insert(argument);
   }
   LogicalResult status = success();
   for (Operation &op : old)
-    if (failed(status = isa<func::ReturnOp>(op) ? lowerReturn(&op)
-                                                : lower(&op)))
+    if (failed(status =
+                   isa<func::ReturnOp>(op) ? lowerReturn(&op) : lower(&op)))
       break;
   func.getBody().push_back(body);
   if (failed(status))

@@ -164,7 +164,7 @@ void Way::gather() {
 }
 
 Value nxdt::lowerReshard(LocalProgram &program, Value local,
-                                    ArrayRef<int64_t> shape, ShardingAttr from,
-                                    ShardingAttr to, StringRef reason) {
+                         ArrayRef<int64_t> shape, ShardingAttr from,
+                         ShardingAttr to, StringRef reason) {
   return Way(program, local, shape, from, to, reason).run();
 }

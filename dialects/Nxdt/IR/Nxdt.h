@@ -43,6 +43,11 @@ inline bool isFloatTensor(mlir::Value value) {
   return mlir::isa<mlir::FloatType>(typeOf(value).getElementType());
 }
 
+/// Whether an op is done by the ranks of a group, or takes a rank's part.
+inline bool isCollective(mlir::Operation *op) {
+  return mlir::isa<AllReduceOp, AllGatherOp, ReduceScatterOp, AllSliceOp>(op);
+}
+
 /// Number of tensor operands that `args` (the `args` attribute of nxdt.aten)
 /// stands for; -1 if it holds anything but what the op allows.
 int64_t countOperands(mlir::ArrayAttr args);

@@ -390,6 +390,10 @@ SmallVector<int64_t> nxdt::localShape(RankedTensorType sharded) {
   return shape;
 }
 
+RankedTensorType nxdt::localType(RankedTensorType sharded) {
+  return RankedTensorType::get(localShape(sharded), sharded.getElementType());
+}
+
 RankedTensorType nxdt::globalType(RankedTensorType type) {
   return RankedTensorType::get(type.getShape(), type.getElementType());
 }

@@ -53,6 +53,8 @@ CommonSplit commonSplit(llvm::ArrayRef<AxisAttr> a, llvm::ArrayRef<AxisAttr> b);
 mlir::RankedTensorType globalType(mlir::RankedTensorType type);
 /// The shape that one rank holds.
 llvm::SmallVector<int64_t> localShape(mlir::RankedTensorType sharded);
+/// What one rank holds, as a type without a sharding.
+mlir::RankedTensorType localType(mlir::RankedTensorType sharded);
 
 /// Verifies the encoding of every ranked tensor type of an op's operands and
 /// results again, as a type may have been made elsewhere.

@@ -4,7 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#include "Nxdt/IR/Nxdt.h"
+#include "Nxdt/IR/Sharding.h"
 
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/StringSet.h"
@@ -176,9 +176,12 @@ LogicalResult SdpaOp::verify() {
 LogicalResult SdpaBackwardOp::verify() {
   if (getDout().getType() != getOut().getType())
     return emitOpError("dout and out have different types");
-  if (getDq().getType() != getQ().getType() ||
-      getDk().getType() != getK().getType() ||
-      getDv().getType() != getV().getType())
+  // Gradients may be partial where what they belong to is not.
+  auto fits = [](Value gradient, Value of) {
+    return globalType(typeOf(gradient)) == globalType(typeOf(of));
+  };
+  if (!fits(getDq(), getQ()) || !fits(getDk(), getK()) ||
+      !fits(getDv(), getV()))
     return emitOpError("gradients have the types of what they belong to");
   return verifyAttention(*this, typeOf(getQ()), typeOf(getK()), typeOf(getV()),
                          typeOf(getOut()), typeOf(getLse()), getCausal());
