@@ -16,8 +16,8 @@ namespace nxdt::runtime {
 
 CheckpointManager::CheckpointManager(const CheckpointConfig &checkpointConfig,
                                      const std::string &runName,
-                                     int64_t startStep)
-    : config(checkpointConfig), lastSavedStep(startStep),
+                                     int64_t startStep, SavePeers *peers)
+    : config(checkpointConfig), peers(peers), lastSavedStep(startStep),
       lastSaveTime(std::chrono::steady_clock::now()) {
   if (config.filename.empty())
     config.filename =
@@ -111,7 +111,8 @@ std::vector<std::string> CheckpointManager::save(const CheckpointData &data,
 
   removeLeftovers(config.dirpath);
   if (ranksAmongBest(candidate)) {
-    candidate.path = saveCheckpoint(config.dirpath, name, data);
+    candidate.path =
+        saveCheckpoint(config.dirpath, name, data, /*last=*/false, peers);
     written.push_back(candidate.path);
   }
   if (config.saveLast)
@@ -158,7 +159,7 @@ std::string CheckpointManager::saveLast(const CheckpointData &data,
   if (!sameAs.empty())
     path = linkTag(sameAs, config.dirpath, lastName);
   if (!path)
-    path = saveCheckpoint(config.dirpath, lastName, data, /*last=*/true);
+    path = saveCheckpoint(config.dirpath, lastName, data, /*last=*/true, peers);
   for (const std::string &old : lastTags)
     if (old != *path)
       removeTag(old);

@@ -37,8 +37,9 @@ public:
   /// checkpoint it continues). Tags of earlier steps found in dirpath take part
   /// in save_top_k; later ones belong to another run and are left alone
   /// (`strangers`). Nothing is written or removed before the first save.
+  /// `peers`: the other ranks, if this is the first of several.
   CheckpointManager(const CheckpointConfig &config, const std::string &runName,
-                    int64_t startStep);
+                    int64_t startStep, SavePeers *peers = nullptr);
 
   /// True if a checkpoint is due after `step` completed steps
   /// (every_n_train_steps, train_time_interval).
@@ -78,6 +79,7 @@ private:
                        const std::string &sameAs);
 
   CheckpointConfig config;
+  SavePeers *peers;
   std::vector<Ranked> ranked; ///< top-k tags on disk, best first
   std::vector<std::string> lastTags;
   std::vector<std::string> laterTags;

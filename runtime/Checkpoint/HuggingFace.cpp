@@ -173,6 +173,14 @@ HostTensor HuggingFaceWeights::fp32(const std::string &name) const {
   return convert(it->second, DType::F32, dir + ": tensor '" + name + "'");
 }
 
+HostTensor HuggingFaceWeights::view(const std::string &name) const {
+  auto it = tensors.find(name);
+  bool isSmallFloat = it != tensors.end() && (it->second.dtype == DType::F32 ||
+                                              it->second.dtype == DType::BF16 ||
+                                              it->second.dtype == DType::F16);
+  return isSmallFloat ? it->second : fp32(name);
+}
+
 bool isHuggingFaceFolder(const std::string &path) {
   return fs::exists(path + "/config.json") &&
          (fs::exists(path + "/model.safetensors") ||

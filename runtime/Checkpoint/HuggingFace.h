@@ -40,6 +40,9 @@ public:
 
   /// A parameter's elements in fp32 (from bf16, f16, f32 or f64).
   HostTensor fp32(const std::string &name) const;
+  /// The same without a copy, as a view of the file in its own type, where that
+  /// is bf16, f16 or f32: for those who take a part only.
+  HostTensor view(const std::string &name) const;
 
 private:
   std::string dir;

@@ -47,10 +47,13 @@ Json toJson(const ManifestTensor &tensor) {
           {"shape", tensor.shape}};
 }
 
-Json toJson(const std::map<std::string, ManifestTensor> &tensors) {
+Json toJson(const ManifestTensors &tensors) {
   Json json = Json::object();
-  for (const auto &[name, tensor] : tensors)
-    json[name] = toJson(tensor);
+  for (const auto &[name, parts] : tensors) {
+    json[name] = Json::array();
+    for (const ManifestTensor &part : parts)
+      json[name].push_back(toJson(part));
+  }
   return json;
 }
 
@@ -70,10 +73,19 @@ ManifestTensor tensorFrom(const Json &json) {
           json.at("shape").get<std::vector<int64_t>>()};
 }
 
-std::map<std::string, ManifestTensor> tensorsFrom(const Json &json) {
-  std::map<std::string, ManifestTensor> tensors;
-  for (const auto &[name, entry] : json.items())
-    tensors.emplace(name, tensorFrom(entry));
+ManifestTensors tensorsFrom(const Json &json) {
+  ManifestTensors tensors;
+  for (const auto &[name, entry] : json.items()) {
+    std::vector<ManifestTensor> &parts = tensors[name];
+    // Version 1 has one part, and no list.
+    if (entry.is_object())
+      parts.push_back(tensorFrom(entry));
+    else
+      for (const Json &part : entry)
+        parts.push_back(tensorFrom(part));
+    if (parts.empty())
+      throw std::invalid_argument("tensor '" + name + "' is in no file");
+  }
   return tensors;
 }
 
@@ -83,6 +95,8 @@ Manifest fromJson(const Json &json) {
   manifest.info.step = json.at("step").get<int64_t>();
   manifest.info.consumedSamples = json.at("consumed_samples").get<int64_t>();
   manifest.info.last = json.at("last").get<bool>();
+  manifest.info.mesh = json.value("mesh", "");
+  manifest.info.layout = json.value("layout", "");
   for (const auto &[name, value] : json.at("metrics").items())
     manifest.info.metrics[name] =
         value.is_null() ? std::nan("") : value.get<double>();
@@ -110,6 +124,8 @@ std::string manifestText(const Manifest &manifest) {
                {"step", manifest.info.step},
                {"consumed_samples", manifest.info.consumedSamples},
                {"last", manifest.info.last},
+               {"mesh", manifest.info.mesh},
+               {"layout", manifest.info.layout},
                {"metrics", Json::object()},
                {"files", Json::object()},
                {"model", toJson(manifest.model)},
@@ -128,14 +144,27 @@ std::string manifestText(const Manifest &manifest) {
   return json.dump(1) + "\n";
 }
 
+void merge(Manifest &manifest, const Manifest &other) {
+  for (const auto &[name, file] : other.files)
+    if (!manifest.files.emplace(name, file).second)
+      throw UserError("two ranks write the checkpoint's file " + name);
+  auto add = [](ManifestTensors &to, const ManifestTensors &from) {
+    for (const auto &[name, parts] : from)
+      to[name].insert(to[name].end(), parts.begin(), parts.end());
+  };
+  add(manifest.model, other.model);
+  for (const auto &[state, tensors] : other.optimizer)
+    add(manifest.optimizer[state], tensors);
+}
+
 Manifest parseManifest(std::string_view text, const std::string &path) {
   Json json = parseJson(text, path);
   if (!json.is_object() || json.value("format", Json()) != kFormat)
     throw UserError(path + ": is no manifest of an nxdt checkpoint");
   Json version = json.value("version", Json());
-  if (version != kManifestVersion)
+  if (version != kManifestVersion && version != 1)
     throw UserError(path + ": is of version " + version.dump() +
-                    ", this program reads version " +
+                    ", this program reads the versions 1 and " +
                     std::to_string(kManifestVersion));
   Json checksum = json.value(kChecksum, Json());
   json.erase(kChecksum);

@@ -16,9 +16,10 @@
 
 namespace nxdt::runtime {
 
-constexpr int64_t kManifestVersion = 1;
+/// Version 1, of one rank, is read too.
+constexpr int64_t kManifestVersion = 2;
 
-/// A tensor as the manifest describes it: this rank's slice of the whole.
+/// A part of a tensor, in one of the files.
 struct ManifestTensor {
   std::string file; ///< relative to the tag
   plan::DType dtype = plan::DType::F32;
@@ -27,13 +28,21 @@ struct ManifestTensor {
   std::vector<int64_t> shape; ///< of the slice
 };
 
+/// By name, the parts that together are the whole. What several ranks hold
+/// alike may be in several files.
+using ManifestTensors = std::map<std::string, std::vector<ManifestTensor>>;
+
 /// docs/Checkpoints.md is the schema.
 struct Manifest {
   TagInfo info;
   std::map<std::string, WrittenFile> files; ///< by name relative to the tag
-  std::map<std::string, ManifestTensor> model;
-  std::map<std::string, std::map<std::string, ManifestTensor>> optimizer;
+  ManifestTensors model;
+  std::map<std::string, ManifestTensors> optimizer;
 };
+
+/// Adds the files and tensors of another rank's. UserError if a file is in
+/// both.
+void merge(Manifest &manifest, const Manifest &other);
 
 /// With a checksum of its own content.
 std::string manifestText(const Manifest &manifest);

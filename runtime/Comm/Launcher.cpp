@@ -80,8 +80,9 @@ private:
   int signalFd = -1;
   sigset_t oldMask;
   bool maskTaken = false;
-  int forwarded = 0; ///< last signal handed on
-  int culprit = -1;  ///< index of the first child that failed by itself
+  int forwarded = 0;   ///< last signal handed on
+  int stoppedCode = 0; ///< of ranks that ended because of it, in order
+  int culprit = -1;    ///< index of the first child that failed by itself
   bool failing = false;
   Clock::time_point failedAt;
   int escalation = 0;
@@ -257,6 +258,11 @@ void Launcher::note(Child &child) {
   int code = bySignal ? 0 : WEXITSTATUS(child.status);
   if (!bySignal && code == 0)
     return;
+  // A signal that was handed on, and the rank has finished what it was at.
+  if (!bySignal && forwarded && code == 128 + forwarded) {
+    stoppedCode = code;
+    return;
+  }
   if (!failing) {
     failing = true;
     failedAt = Clock::now();
@@ -371,7 +377,7 @@ std::string Launcher::lastWords(int64_t rank) const {
 
 int Launcher::report() const {
   if (!failing)
-    return 0;
+    return stoppedCode;
   char host[256] = "unknown";
   gethostname(host, sizeof(host) - 1);
   const Child *who = nullptr;

@@ -29,10 +29,8 @@ int64_t SampleOrder::firstOfStep(int64_t step) const {
 }
 
 int64_t SampleOrder::firstOfMicroBatch(int64_t step, int64_t microBatch,
-                                       int64_t microBatchSize, int64_t dpRank,
-                                       int64_t dpSize) const {
-  return firstOfStep(step) + globalBatch / dpSize * dpRank +
-         microBatch * microBatchSize;
+                                       int64_t samples) const {
+  return firstOfStep(step) + microBatch * samples;
 }
 
 int64_t evalBatchCount(int64_t numSamples, int64_t globalBatchSize,

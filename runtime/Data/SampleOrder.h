@@ -24,12 +24,10 @@ public:
   int64_t dropped() const { return total - usable; }
   /// First sample of step g's global batch.
   int64_t firstOfStep(int64_t step) const;
-  /// First sample of a micro-batch: rank `dpRank` of `dpSize` takes one
-  /// contiguous part of the global batch, in micro-batches of
-  /// `microBatchSize`.
+  /// First sample of a micro-batch; `samples`: its size, of all data-parallel
+  /// ranks together.
   int64_t firstOfMicroBatch(int64_t step, int64_t microBatch,
-                            int64_t microBatchSize, int64_t dpRank = 0,
-                            int64_t dpSize = 1) const;
+                            int64_t samples) const;
   /// Completed passes over the data before step g.
   int64_t epochOfStep(int64_t step) const { return step / stepsPerEpoch(); }
 

@@ -16,7 +16,7 @@ namespace nxdt::runtime {
 
 Evaluation::Evaluation(const RunConfig &config, Executor &executor,
                        int64_t stepsPerEpoch)
-    : executor(executor), microBatchSize(config.data.microBatchSize),
+    : executor(executor), rows(executor),
       microBatches(config.numMicroBatches()) {
   const TrainerConfig &trainer = config.trainer;
   bool isOff = trainer.limitValBatches == 0 && trainer.limitValFraction == 0.0;
@@ -52,20 +52,21 @@ bool Evaluation::due(int64_t step) const {
   return count % interval == 0;
 }
 
-std::optional<double> Evaluation::run(int64_t batches, const StopSignal &stop) {
+std::optional<double> Evaluation::run(int64_t batches,
+                                      const std::function<bool()> &shouldStop) {
   const at::Tensor &inputIds = executor.buffer("input_ids");
   const at::Tensor &targets = executor.buffer("targets");
   int evalStep = executor.find("eval_step");
   executor.run("begin_eval");
   int64_t count = std::min(batches, numBatches) * microBatches;
   for (int64_t i = 0; i < count; ++i) {
-    int64_t first = i * microBatchSize;
+    int64_t first = i * rows.ofAllRanks;
     // A micro-batch of filling alone adds nothing.
     if (first >= dataset->size())
       break;
-    if (stop.pending())
+    if (shouldStop())
       return std::nullopt;
-    Batch batch = dataset->evalBatch(first, microBatchSize);
+    Batch batch = dataset->evalBatch(first + rows.first, rows.count);
     inputIds.copy_(batch.inputIds);
     targets.copy_(batch.targets);
     executor.run(evalStep);

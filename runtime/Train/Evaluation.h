@@ -10,8 +10,9 @@
 #include "nxdt/Config/RunConfig.h"
 #include "runtime/Data/Dataset.h"
 #include "runtime/Executor/Executor.h"
-#include "runtime/Train/StopSignal.h"
+#include "runtime/Train/DataRows.h"
 
+#include <functional>
 #include <optional>
 
 namespace nxdt::runtime {
@@ -32,14 +33,16 @@ public:
   const Dataset *data() const { return dataset ? &*dataset : nullptr; }
 
   /// sum of losses / number of targets over the first `batches` global batches,
-  /// the last one filled with masked samples. nullopt if `stop` got a signal
+  /// the last one filled with masked samples. nullopt if it was told to stop
   /// meanwhile. UserError if there are no targets at all.
-  std::optional<double> run(int64_t batches, const StopSignal &stop);
+  /// `shouldStop` is asked before each micro-batch, on all ranks alike.
+  std::optional<double> run(int64_t batches,
+                            const std::function<bool()> &shouldStop);
 
 private:
   Executor &executor;
   std::optional<Dataset> dataset;
-  int64_t microBatchSize;
+  DataRows rows;
   int64_t microBatches; ///< of a global batch
   int64_t numBatches = 0;
   int64_t interval = 0; ///< steps; 0 = never

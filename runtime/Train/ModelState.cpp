@@ -7,6 +7,7 @@
 #include "runtime/Train/ModelState.h"
 #include "nxdt/Support/UserError.h"
 #include "runtime/Checkpoint/HuggingFace.h"
+#include "runtime/Checkpoint/RankParts.h"
 #include "runtime/Checkpoint/TorchTensor.h"
 #include "runtime/Executor/InitWeights.h"
 
@@ -17,23 +18,6 @@ namespace nxdt::runtime {
 namespace {
 
 const char kBuffersKey[] = "module_buffers";
-
-/// The part of the local tensor that is not padding, and the same part of the
-/// whole.
-struct Overlap {
-  at::Tensor local;
-  at::Tensor whole;
-};
-
-Overlap overlap(const std::vector<plan::DimSlice> &place, at::Tensor local,
-                at::Tensor whole) {
-  for (size_t dim = 0; dim < place.size(); ++dim) {
-    local = local.narrow(int64_t(dim), 0, place[dim].valid);
-    if (whole.defined())
-      whole = whole.narrow(int64_t(dim), place[dim].start, place[dim].valid);
-  }
-  return {local, whole};
-}
 
 std::string listed(const std::vector<std::string> &names) {
   std::string out;
@@ -49,9 +33,8 @@ std::string listed(const std::vector<std::string> &names) {
 ModelState::ModelState(Executor &executor) : executor(executor) {
   std::map<std::string, size_t> indices;
   const std::vector<plan::Buffer> &buffers = executor.plan().buffers;
-  plan::Mesh mesh = plan::meshOf(executor.plan());
   for (const plan::Buffer &buffer : buffers)
-    places.push_back(plan::sliceOf(buffer, mesh, /*rank=*/0));
+    places.push_back(plan::sliceOf(buffer, executor.mesh(), executor.rank()));
   auto parameter = [&](const std::string &name) -> Parameter & {
     auto [it, isNew] = indices.emplace(name, parameters.size());
     if (isNew)
@@ -88,16 +71,23 @@ int64_t ModelState::numParameters() const {
   return count;
 }
 
+std::vector<int32_t> ModelState::targets(const Parameter &parameter) {
+  if (parameter.master < 0)
+    return {parameter.param};
+  return {parameter.param, parameter.master};
+}
+
 void ModelState::initialize(int64_t seed) {
   for (const Parameter &parameter : parameters) {
-    const plan::Buffer &buffer = executor.plan().buffers[target(parameter)];
-    initWeights(executor.buffers()[target(parameter)], buffer,
-                places[target(parameter)],
-                executor.plan().buffers[parameter.param].init, seed);
+    // The param is not cast from its master: that may be a part of it. The
+    // draws are the same, rounded to the type.
+    for (int32_t index : targets(parameter))
+      initWeights(executor.buffers()[index], executor.plan().buffers[index],
+                  places[index], executor.plan().buffers[parameter.param].init,
+                  seed);
     for (const auto &[state, index] : parameter.states)
       executor.buffers()[index].zero_();
   }
-  castFromMasters();
 }
 
 void ModelState::loadHuggingFace(const std::string &dir) {
@@ -108,61 +98,55 @@ void ModelState::loadHuggingFace(const std::string &dir) {
   HuggingFaceWeights weights =
       HuggingFaceWeights::open(dir, specs, executor.plan().tied);
   for (const Parameter &parameter : parameters)
-    write(target(parameter), weights.fp32(parameter.name),
-          dir + ": '" + parameter.name + "'");
-  castFromMasters();
+    for (int32_t index : targets(parameter))
+      write(index, weights.view(parameter.name),
+            dir + ": '" + parameter.name + "'");
 }
 
-void ModelState::loadWeights(const CheckpointData &data,
-                             const std::string &path) {
-  TensorMap weights = exportableWeights(data);
+void ModelState::loadWeights(CheckpointReader &reader) {
   std::vector<std::string> missing, unexpected;
   std::set<std::string> known;
   for (const Parameter &parameter : parameters) {
     known.insert(parameter.name);
-    if (!weights.count(parameter.name))
+    if (!reader.has("", parameter.name))
       missing.push_back(parameter.name);
   }
-  for (const auto &[name, tensor] : weights)
+  for (const std::string &name : reader.names(""))
     if (!known.count(name))
       unexpected.push_back(name);
   if (!missing.empty())
-    throw UserError(path + ": is of another model, it lacks " +
+    throw UserError(reader.path() + ": is of another model, it lacks " +
                     listed(missing));
   if (!unexpected.empty())
-    throw UserError(path + ": is of another model, which has " +
+    throw UserError(reader.path() + ": is of another model, which has " +
                     listed(unexpected) + " too");
   for (const Parameter &parameter : parameters)
-    write(target(parameter), weights.at(parameter.name),
-          path + ": '" + parameter.name + "'");
-  castFromMasters();
+    for (int32_t index : targets(parameter))
+      write(index, reader, reader.has("master", parameter.name) ? "master" : "",
+            parameter.name);
 }
 
-void ModelState::loadAll(const CheckpointData &data, const std::string &path) {
-  loadWeights(data, path);
-  loadOptimizer(data, path);
-  loadModuleBuffers(data, path);
+void ModelState::loadAll(CheckpointReader &reader) {
+  loadWeights(reader);
+  loadOptimizer(reader);
+  loadModuleBuffers(reader.head(), reader.path());
 }
 
-void ModelState::loadOptimizer(const CheckpointData &data,
-                               const std::string &path) const {
+void ModelState::loadOptimizer(CheckpointReader &reader) const {
   std::set<std::string> known = {"master"};
   for (const Parameter &parameter : parameters)
     for (const auto &[state, index] : parameter.states) {
       known.insert(state);
-      auto tensors = data.optimizer.find(state);
-      if (tensors == data.optimizer.end() ||
-          !tensors->second.count(parameter.name))
-        throw UserError(path + ": has no optimizer state '" + state + "' of '" +
-                        parameter.name +
+      if (!reader.has(state, parameter.name))
+        throw UserError(reader.path() + ": has no optimizer state '" + state +
+                        "' of '" + parameter.name +
                         "': it was made with another model.optim.name; set "
                         "model.weight_init_only to take its weights only");
-      write(index, tensors->second.at(parameter.name),
-            path + ": '" + state + "' of '" + parameter.name + "'");
+      write(index, reader, state, parameter.name);
     }
-  for (const auto &[state, tensors] : data.optimizer)
+  for (const std::string &state : reader.states())
     if (!known.count(state))
-      throw UserError(path + ": has an optimizer state '" + state +
+      throw UserError(reader.path() + ": has an optimizer state '" + state +
                       "' that this run's optimizer does not know: it was made "
                       "with another model.optim.name; set "
                       "model.weight_init_only to take its weights only");
@@ -187,53 +171,79 @@ void ModelState::loadModuleBuffers(const CheckpointData &data,
   }
 }
 
+void ModelState::store(int32_t index, const std::string &name,
+                       TensorMap &tensors, PlaceMap &tensorPlaces) const {
+  const plan::Buffer &buffer = executor.plan().buffers[index];
+  if (!writesPart(buffer, executor.mesh(), executor.rank()))
+    return;
+  tensors[name] = toHost(validPart(index));
+  Region region = regionOf(places[index]);
+  if (region.shape != buffer.logicalShape)
+    tensorPlaces[name] = {buffer.logicalShape, region.start};
+}
+
 void ModelState::store(CheckpointData &data) const {
   for (const Parameter &parameter : parameters) {
-    data.model[parameter.name] = read(parameter.param);
+    store(parameter.param, parameter.name, data.model, data.modelPlaces);
     if (parameter.master >= 0)
-      data.optimizer["master"][parameter.name] = read(parameter.master);
+      store(parameter.master, parameter.name, data.optimizer["master"],
+            data.optimizerPlaces["master"]);
     for (const auto &[state, index] : parameter.states)
-      data.optimizer[state][parameter.name] = read(index);
+      store(index, parameter.name, data.optimizer[state],
+            data.optimizerPlaces[state]);
   }
   data.tied = executor.plan().tied;
+  data.mesh = meshText(executor.mesh());
+  data.layout = layoutOf(executor.plan());
+  data.rankName = rankName(executor.mesh(), executor.rank());
   if (moduleBuffers.empty())
     return;
   PtDict stored;
   for (int32_t index : moduleBuffers)
-    stored.emplace_back(executor.plan().buffers[index].name, read(index));
+    stored.emplace_back(executor.plan().buffers[index].name,
+                        toHost(executor.buffers()[index]));
   data.extra.emplace_back(kBuffersKey, std::move(stored));
+}
+
+at::Tensor ModelState::validPart(int32_t index) const {
+  at::Tensor out = executor.buffers()[index];
+  for (size_t dim = 0; dim < places[index].size(); ++dim)
+    out = out.narrow(int64_t(dim), 0, places[index][dim].valid);
+  return out;
+}
+
+void ModelState::checkShape(int32_t index, const std::vector<int64_t> &shape,
+                            const std::string &what) const {
+  const plan::Buffer &buffer = executor.plan().buffers[index];
+  const std::vector<int64_t> &expected =
+      buffer.logicalShape.empty() ? buffer.shape : buffer.logicalShape;
+  if (shape != expected)
+    throw UserError(what + ": has the shape " + shapeText(shape) +
+                    ", the model has " + shapeText(expected));
 }
 
 void ModelState::write(int32_t index, const HostTensor &whole,
                        const std::string &what) const {
-  const plan::Buffer &buffer = executor.plan().buffers[index];
-  const at::Tensor &local = executor.buffers()[index];
-  const std::vector<int64_t> &expected =
-      buffer.logicalShape.empty() ? buffer.shape : buffer.logicalShape;
-  if (whole.shape != expected)
-    throw UserError(what + ": has the shape " + shapeText(whole.shape) +
-                    ", the model has " + shapeText(expected));
-  local.zero_(); // padding
-  Overlap parts = overlap(places[index], local, toTorch(whole));
-  parts.local.copy_(parts.whole);
-}
-
-HostTensor ModelState::read(int32_t index) const {
-  const plan::Buffer &buffer = executor.plan().buffers[index];
+  checkShape(index, whole.shape, what);
+  at::Tensor part = toTorch(whole);
   for (size_t dim = 0; dim < places[index].size(); ++dim)
-    if (places[index][dim].start != 0 ||
-        buffer.shape[dim] < buffer.logicalShape[dim])
-      throw UserError("buffer '" + buffer.name +
-                      "' holds a part of its parameter: checkpoints of more "
-                      "than one rank are not supported yet");
-  return toHost(overlap(places[index], executor.buffers()[index], {}).local);
+    part = part.narrow(int64_t(dim), places[index][dim].start,
+                       places[index][dim].valid);
+  executor.buffers()[index].zero_(); // padding
+  validPart(index).copy_(part);
 }
 
-void ModelState::castFromMasters() const {
-  for (const Parameter &parameter : parameters)
-    if (parameter.master >= 0)
-      executor.buffers()[parameter.param].copy_(
-          executor.buffers()[parameter.master]);
+void ModelState::write(int32_t index, CheckpointReader &reader,
+                       const std::string &state,
+                       const std::string &name) const {
+  checkShape(index, reader.shape(state, name),
+             reader.path() + ": " +
+                 (state.empty() ? "" : "'" + state + "' of ") + "'" + name +
+                 "'");
+  executor.buffers()[index].zero_(); // padding
+  Region region = regionOf(places[index]);
+  if (region.numel() > 0)
+    validPart(index).copy_(toTorch(reader.read(state, name, region)));
 }
 
 } // namespace nxdt::runtime

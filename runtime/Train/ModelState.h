@@ -8,7 +8,7 @@
 #define NXDT_RUNTIME_TRAIN_MODELSTATE_H
 
 #include "nxdt/Plan/Slice.h"
-#include "runtime/Checkpoint/Checkpoint.h"
+#include "runtime/Checkpoint/CheckpointReader.h"
 #include "runtime/Executor/Executor.h"
 
 #include <map>
@@ -17,9 +17,9 @@
 
 namespace nxdt::runtime {
 
-/// Parameters, masters and optimizer state of an executor's buffers. Weights
-/// are read into the masters where there are any, and the parameters are cast
-/// from them.
+/// Parameters, masters and optimizer state of an executor's buffers: of this
+/// rank, each its own part. Weights are read into the masters too, where there
+/// are any.
 class ModelState {
 public:
   explicit ModelState(Executor &executor);
@@ -30,12 +30,14 @@ public:
   void initialize(int64_t seed);
   /// The weights of a Hugging Face folder.
   void loadHuggingFace(const std::string &dir);
-  /// The weights of a checkpoint. `path` is for messages.
-  void loadWeights(const CheckpointData &data, const std::string &path);
+  /// The weights of a checkpoint (its masters, where it has any), whatever the
+  /// number of ranks that wrote it.
+  void loadWeights(CheckpointReader &reader);
   /// Weights, optimizer state and module buffers that training changes.
-  void loadAll(const CheckpointData &data, const std::string &path);
-  /// All of that into `data` (step and the like are the caller's). Tensors on
-  /// the CPU are shared, not copied: write them before the next step.
+  void loadAll(CheckpointReader &reader);
+  /// What this rank writes of all that into `data` (step and the like are the
+  /// caller's). Tensors on the CPU are shared, not copied: write them before
+  /// the next step.
   void store(CheckpointData &data) const;
 
 private:
@@ -45,15 +47,18 @@ private:
     int32_t master = -1;
     std::map<std::string, int32_t> states;
   };
-  /// Where weights are read into.
-  int32_t target(const Parameter &parameter) const {
-    return parameter.master >= 0 ? parameter.master : parameter.param;
-  }
+  /// Where weights are read into: the param, and its master.
+  static std::vector<int32_t> targets(const Parameter &parameter);
+  void checkShape(int32_t buffer, const std::vector<int64_t> &shape,
+                  const std::string &what) const;
   void write(int32_t buffer, const HostTensor &whole,
              const std::string &what) const;
-  HostTensor read(int32_t buffer) const;
-  void castFromMasters() const;
-  void loadOptimizer(const CheckpointData &data, const std::string &path) const;
+  void write(int32_t buffer, CheckpointReader &reader, const std::string &state,
+             const std::string &name) const;
+  void store(int32_t buffer, const std::string &name, TensorMap &tensors,
+             PlaceMap &places) const;
+  at::Tensor validPart(int32_t buffer) const;
+  void loadOptimizer(CheckpointReader &reader) const;
   void loadModuleBuffers(const CheckpointData &data,
                          const std::string &path) const;
 

@@ -22,11 +22,15 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
+constexpr int64_t kMaxPlanBytes = int64_t(4) << 30;
+
 /// What the runtime reads itself: these may differ from what was compiled. A
 /// name with a dot at the end is a whole section.
 constexpr const char *kRuntimeKeys[] = {
     "name",
     "seed",
+    "trainer.devices",
+    "trainer.num_nodes",
     "trainer.max_steps",
     "trainer.max_epochs",
     "trainer.max_time",
@@ -64,6 +68,28 @@ void flatten(const Json &json, const std::string &prefix,
     flatten(value, prefix.empty() ? key : prefix + "." + key, out);
 }
 
+template <typename Check>
+void checkMesh(const PlanFolder &folder, const Check &check) {
+  const StrategyConfig &strategy = folder.config.strategy;
+  std::map<std::string, int64_t> sizes = {
+      {"pp", 1}, {"dp", 1}, {"cp", 1}, {"tp", 1}};
+  for (const auto &[axis, size] : folder.plan.mesh) {
+    if (!sizes.count(axis))
+      throw UserError(folder.planPath + ": has a mesh axis '" + axis +
+                      "' that this nxdt-run does not know (known: pp, dp, cp, "
+                      "tp)");
+    sizes[axis] = size;
+  }
+  check("distributed_strategy.tensor_model_parallel_size",
+        strategy.tensorModelParallelSize, sizes["tp"]);
+  check("distributed_strategy.pipeline_model_parallel_size",
+        strategy.pipelineModelParallelSize, sizes["pp"]);
+  check("distributed_strategy.context_parallel_size",
+        strategy.contextParallelSize, sizes["cp"]);
+  check("trainer.devices * trainer.num_nodes / (tensor * pipeline * context)",
+        strategy.dataParallelSize, sizes["dp"]);
+}
+
 void checkFits(const PlanFolder &folder) {
   const plan::Plan &plan = folder.plan;
   auto fail = [&](const std::string &message) {
@@ -79,11 +105,7 @@ void checkFits(const PlanFolder &folder) {
         plan.microBatchSize);
   check("model.encoder_seq_length", folder.config.model.encoderSeqLength,
         plan.sequenceLength);
-  int64_t ranks = 1;
-  for (const auto &[axis, size] : plan.mesh)
-    ranks *= size;
-  if (ranks != 1)
-    fail("is for " + std::to_string(ranks) + " ranks; this nxdt-run has one");
+  checkMesh(folder, check);
   bool wantsGpu = folder.config.trainer.accelerator == Accelerator::Gpu;
   bool wantsCpu = folder.config.trainer.accelerator == Accelerator::Cpu;
   if ((wantsGpu && plan.device == "cpu") || (wantsCpu && plan.device != "cpu"))
@@ -123,14 +145,16 @@ std::vector<std::string> compiledKeysThatDiffer(const std::string &oldJson,
 }
 
 PlanFolder openPlanFolder(const std::string &dir,
-                          const std::vector<std::string> &overrides) {
+                          const std::vector<std::string> &overrides,
+                          const std::optional<std::string> &planText) {
   fs::path root(dir);
   PlanFolder out;
   out.planPath = (root / "plan.json").string();
   std::string configPath = (root / "config.yaml").string();
   std::error_code error;
   for (const std::string &path : {out.planPath, configPath})
-    if (!fs::is_regular_file(path, error))
+    if (!(planText && path == out.planPath) &&
+        !fs::is_regular_file(path, error))
       throw UserError(dir + ": is no plan folder, it has no " +
                       fs::path(path).filename().string() +
                       " (nxdt-opt CONFIG --emit=plan -o DIR makes one)");
@@ -153,8 +177,8 @@ PlanFolder openPlanFolder(const std::string &dir,
     out.config = std::move(changed.run);
     out.notices = std::move(changed.notices);
   }
-  out.plan = plan::fromJson(
-      readFile(out.planPath, /*maxBytes=*/int64_t(4) << 30), out.planPath);
+  out.planText = planText ? *planText : readFile(out.planPath, kMaxPlanBytes);
+  out.plan = plan::fromJson(out.planText, out.planPath);
   plan::verify(out.plan, out.planPath);
   checkFits(out);
   return out;

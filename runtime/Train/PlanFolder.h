@@ -10,6 +10,7 @@
 #include "nxdt/Config/RunConfig.h"
 #include "nxdt/Plan/Plan.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,7 +19,8 @@ namespace nxdt::runtime {
 /// plan.json, and config.yaml with the overrides of this run applied.
 struct PlanFolder {
   std::string planPath;
-  plan::Plan plan; ///< verified
+  std::string planText; ///< the bytes of plan.json
+  plan::Plan plan;      ///< verified
   RunConfig config;
   std::vector<std::string> notices; ///< of loading the configuration
 };
@@ -26,8 +28,12 @@ struct PlanFolder {
 /// Opens a folder. An override of a key that the compiler has built into the
 /// plan (model, optimizer's constants, batch sizes, ...) is a UserError: it
 /// would do nothing. So is a plan that does not fit its configuration.
+///
+/// `planText`: plan.json as rank 0 has read it; the file itself is not opened
+/// then.
 PlanFolder openPlanFolder(const std::string &dir,
-                          const std::vector<std::string> &overrides);
+                          const std::vector<std::string> &overrides,
+                          const std::optional<std::string> &planText = {});
 
 /// Dotted keys whose values differ between two resolved configurations (JSON),
 /// among those that the runtime does not read itself.

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "runtime/Train/RunReport.h"
 #include "nxdt/Support/Format.h"
+#include "runtime/Checkpoint/RankParts.h"
 
 #include <cstdio>
 
@@ -33,8 +34,12 @@ std::string startLine(const RunConfig &config, const Executor &executor,
                       int threads, int64_t numParameters) {
   const plan::Plan &plan = executor.plan();
   int64_t samples = config.data.globalBatchSize;
-  return "device " + executor.device().str() + ", " + std::to_string(threads) +
-         (threads == 1 ? " thread; " : " threads; ") +
+  std::string ranks;
+  if (executor.mesh().size() > 1)
+    ranks = std::to_string(executor.mesh().size()) + " ranks (" +
+            meshText(executor.mesh()) + "), each on ";
+  return ranks + "device " + executor.device().str() + ", " +
+         std::to_string(threads) + (threads == 1 ? " thread; " : " threads; ") +
          withCommas(numParameters) + " parameters; " +
          withCommas(samples * plan.sequenceLength) + " tokens per step (" +
          withCommas(samples) + " samples of " +
@@ -55,15 +60,19 @@ std::string memoryTable(const Executor &executor, int64_t peakBytes,
   const Category categories[] = {
       {"parameters", memory.paramBytes, measured(executor, Role::Param)},
       {"master weights", memory.masterBytes, measured(executor, Role::Master)},
-      {"gradients", memory.gradBytes, measured(executor, Role::Grad)},
+      {"gradients", memory.gradBytes,
+       measured(executor, Role::Grad) + measured(executor, Role::ReducedGrad)},
       {"optimizer state", memory.optStateBytes,
        measured(executor, Role::OptState)},
       {"other buffers", memory.otherBytes,
        measured(executor, Role::Buffer) + measured(executor, Role::Input) +
-           measured(executor, Role::Scalar)},
+           measured(executor, Role::Scalar) +
+           measured(executor, Role::Coordinate)},
       {"peak activations", memory.peakActivationBytes, peakBytes - baseBytes},
   };
-  std::string out = "memory                 predicted     measured\n";
+  std::string out = executor.mesh().size() > 1
+                        ? "memory per rank        predicted     measured\n"
+                        : "memory                 predicted     measured\n";
   int64_t predicted = 0;
   int64_t found = 0;
   for (const Category &category : categories) {

@@ -9,6 +9,7 @@
 
 #include "ATen/Parallel.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
@@ -16,7 +17,7 @@
 
 namespace nxdt::runtime {
 
-int setThreads() {
+int setThreads(int64_t localRanks) {
   int threads = 0;
   if (const char *text = std::getenv("OMP_NUM_THREADS"); text && *text) {
     const char *end = text + std::strlen(text);
@@ -30,6 +31,7 @@ int setThreads() {
     threads = sched_getaffinity(0, sizeof(cores), &cores) == 0
                   ? CPU_COUNT(&cores)
                   : 1;
+    threads = std::max(1, int(threads / localRanks));
   }
   at::set_num_threads(threads);
   return threads;

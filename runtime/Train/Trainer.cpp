@@ -5,25 +5,14 @@
 //
 //===----------------------------------------------------------------------===//
 #include "runtime/Train/Trainer.h"
-#include "nxdt/Support/Format.h"
 #include "nxdt/Support/UserError.h"
-#include "runtime/Checkpoint/CheckpointManager.h"
-#include "runtime/Checkpoint/Files.h"
-#include "runtime/Checkpoint/HuggingFace.h"
-#include "runtime/Data/Dataset.h"
-#include "runtime/Data/SampleOrder.h"
 #include "runtime/Executor/Device.h"
-#include "runtime/Executor/Executor.h"
 #include "runtime/Executor/Philox.h"
-#include "runtime/Log/Progress.h"
-#include "runtime/Log/TensorBoardWriter.h"
 #include "runtime/Memory/Memory.h"
 #include "runtime/Optim/LearningRate.h"
-#include "runtime/Train/Evaluation.h"
-#include "runtime/Train/ModelState.h"
 #include "runtime/Train/RunReport.h"
-#include "runtime/Train/StopSignal.h"
 #include "runtime/Train/Threads.h"
+#include "runtime/Train/TrainLoop.h"
 
 #include "ATen/Context.h"
 #include "ATen/core/Tensor.h"
@@ -35,72 +24,18 @@
 namespace nxdt::runtime {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 /// "nan" and "inf" whatever the sign bit of a NaN is.
 std::string shown(double value) {
   return std::isnan(value) ? "nan" : std::to_string(value);
 }
 
+using Clock = std::chrono::steady_clock;
+
 double secondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-class Trainer {
-public:
-  Trainer(PlanFolder &folder, std::FILE *out)
-      : config(folder.config), out(out),
-        executor(std::move(folder.plan), {folder.planPath}), state(executor),
-        dataset(Dataset::open(trainDir(), executor.plan().sequenceLength,
-                              executor.plan().vocabSize, "data.train_dir")),
-        order(makeOrder()), evaluation(config, executor, order.stepsPerEpoch()),
-        progress(out, config.trainer.maxSteps,
-                 config.trainer.enableProgressBar) {}
-
-  int run(int threads);
-
-private:
-  void checkPrograms() const;
-  const std::string &trainDir() const;
-  SampleOrder makeOrder() const;
-
-  void loadWeights();
-  bool resume();
-  void startFrom(const std::string &path);
-  void restore(const CheckpointData &data, const std::string &path);
-  void tellData();
-
-  void loop();
-  void trainStep();
-  void setInputs(int64_t microBatch);
-  void checkStep(double loss, double gradNorm, int64_t tokens) const;
-  bool isLast() const;
-  void log(const StepMetrics &metrics);
-  void evaluate();
-  void sanityCheck();
-  CheckpointData checkpointData();
-  void tellSaved(const std::vector<std::string> &tags);
-
-  const RunConfig &config;
-  std::FILE *out;
-  Executor executor;
-  ModelState state;
-  Dataset dataset;
-  SampleOrder order;
-  Evaluation evaluation;
-  Progress progress;
-  StopSignal stop;
-  std::optional<MetricsWriter> metricsFile;
-  std::optional<TensorBoardWriter> tensorBoard;
-  std::optional<CheckpointManager> checkpoints;
-
-  int64_t step = 0;           ///< completed optimizer steps
-  int64_t lastEvaluated = -1; ///< step of the newest val_loss
-  bool continues = false;     ///< goes on from a checkpoint
-  Clock::time_point start = Clock::now();
-  /// Last values of what a checkpoint can be ranked by.
-  std::map<std::string, double> monitored;
-};
+} // namespace
 
 const std::string &Trainer::trainDir() const {
   if (config.data.trainDir.empty())
@@ -142,104 +77,46 @@ void Trainer::checkPrograms() const {
                     "no program 'norm_params'");
 }
 
-void Trainer::restore(const CheckpointData &data, const std::string &path) {
-  int64_t gbs = config.data.globalBatchSize;
-  if (data.consumedSamples != data.step * gbs)
-    throw UserError(
-        path + ": has consumed " + std::to_string(data.consumedSamples) +
-        " samples in " + std::to_string(data.step) +
-        " steps, which is not data.global_batch_size = " + std::to_string(gbs) +
-        " each; continue with the same global batch size, or take "
-        "its weights only (model.weight_init_only)");
-  state.loadAll(data, path);
-  step = data.step;
-  monitored = data.metrics;
-  continues = true;
-  progress.message("continues " + path + " at step " + std::to_string(step));
-}
-
-bool Trainer::resume() {
-  const ExpManagerConfig &manager = config.expManager;
-  if (!manager.resumeIfExists)
-    return false;
-  if (auto latest = findLatest(manager.checkpoint.dirpath)) {
-    restore(loadCheckpoint(latest->path), latest->path);
-    return true;
-  }
-  if (!manager.resumeIgnoreNoCheckpoint && manager.resumeFromCheckpoint.empty())
-    throw UserError(
-        "exp_manager.resume_if_exists is set, but " +
-        manager.checkpoint.dirpath +
-        " has no complete checkpoint; exp_manager.resume_ignore_no_checkpoint="
-        "True starts from scratch then");
-  return false;
-}
-
-void Trainer::startFrom(const std::string &path) {
-  if (isHuggingFaceFolder(path)) {
-    state.loadHuggingFace(path);
-    progress.message("starts from the weights in " + path);
-    return;
-  }
-  if (!isTagFolder(path))
-    throw UserError("exp_manager.resume_from_checkpoint = " + path +
-                    ": is neither a Hugging Face folder (config.json and "
-                    "safetensors) nor a checkpoint (a folder <tag>.ckpt)");
-  CheckpointData data = loadCheckpoint(path);
-  if (!config.model.weightInitOnly) {
-    restore(data, path);
-    return;
-  }
-  state.loadWeights(data, path);
-  progress.message("starts from the weights in " + path);
-}
-
-void Trainer::loadWeights() {
-  if (executor.has("init"))
-    executor.run("init");
-  if (resume())
-    return;
-  if (!config.expManager.resumeFromCheckpoint.empty()) {
-    startFrom(config.expManager.resumeFromCheckpoint);
-  } else {
-    state.initialize(config.seed);
-    progress.message("starts from weights drawn with seed = " +
-                     std::to_string(config.seed));
-  }
-}
-
-void Trainer::tellData() {
-  auto tell = [&](const Dataset &set) {
-    if (set.unusedColumns().empty())
-      return;
-    std::string columns;
-    for (const std::string &column : set.unusedColumns())
-      columns += (columns.empty() ? "" : ", ") + column;
-    progress.message("note: " + set.path() + ": columns not used: " + columns);
-  };
-  tell(dataset);
-  if (evaluation.data())
-    tell(*evaluation.data());
-}
-
 bool Trainer::isLast() const {
   const TrainerConfig &trainer = config.trainer;
-  return (trainer.maxSteps >= 0 && step >= trainer.maxSteps) ||
-         stop.pending() ||
-         (trainer.maxTimeS > 0 && secondsSince(start) >= trainer.maxTimeS);
+  return (trainer.maxSteps >= 0 && step >= trainer.maxSteps) || stopSignal ||
+         timeIsUp;
+}
+
+/// Signals and clocks differ from rank to rank: once a step all take the
+/// largest of what they see, so that all do the same.
+void Trainer::agree() {
+  const TrainerConfig &trainer = config.trainer;
+  bool isLate = trainer.maxTimeS > 0 && secondsSince(start) >= trainer.maxTimeS;
+  bool isDue = checkpoints && checkpoints->due(step);
+  std::vector<int64_t> all =
+      ranks.max({stop.pending(), isLate, isDue, peakBytes(executor.device())},
+                "the end of a step");
+  stopSignal = int(all[0]);
+  timeIsUp = all[1];
+  saveIsDue = all[2];
+  peak = all[3];
+}
+
+/// In the middle of an evaluation.
+bool Trainer::shouldStop() {
+  stopSignal = int(ranks.max({stop.pending()}, "an evaluation")[0]);
+  return stopSignal;
 }
 
 void Trainer::setInputs(int64_t microBatch) {
-  int64_t first =
-      order.firstOfMicroBatch(step, microBatch, config.data.microBatchSize);
-  Batch batch = dataset.batch(first, config.data.microBatchSize);
+  int64_t first = order.firstOfMicroBatch(step, microBatch, rows.ofAllRanks);
+  Batch batch = dataset.batch(first + rows.first, rows.count);
   executor.buffer("input_ids").copy_(batch.inputIds);
   executor.buffer("targets").copy_(batch.targets);
-  // What draws random numbers (a module's dropout) draws by step and
-  // micro-batch, so that a resumed run draws the same.
-  at::manual_seed(streamOf(uint64_t(config.seed),
-                           "step " + std::to_string(step) + " micro-batch " +
-                               std::to_string(microBatch)));
+  // What draws random numbers (a module's dropout) draws by step, micro-batch
+  // and rows, so that a resumed run draws the same, ranks with the same rows
+  // draw the same, and those with others draw others.
+  std::string stream = "step " + std::to_string(step) + " micro-batch " +
+                       std::to_string(microBatch);
+  if (rows.first > 0)
+    stream += " row " + std::to_string(rows.first);
+  at::manual_seed(streamOf(uint64_t(config.seed), stream));
 }
 
 void Trainer::checkStep(double loss, double gradNorm, int64_t tokens) const {
@@ -266,6 +143,7 @@ void Trainer::checkStep(double loss, double gradNorm, int64_t tokens) const {
 void Trainer::trainStep() {
   Clock::time_point begin = Clock::now();
   StepMetrics metrics;
+  ranks.setStep(step + 1);
   metrics.lr =
       learningRate(config.model.optim.lr, config.model.optim.sched, step);
   executor.buffer("lr").fill_(metrics.lr);
@@ -291,7 +169,8 @@ void Trainer::trainStep() {
   metrics.tokensPerS =
       double(config.data.globalBatchSize * executor.plan().sequenceLength) /
       metrics.stepTimeS;
-  metrics.peakMemoryBytes = peakBytes(executor.device());
+  agree();
+  metrics.peakMemoryBytes = peak;
   log(metrics);
 }
 
@@ -305,7 +184,8 @@ void Trainer::log(const StepMetrics &given) {
       executor.run("norm_params");
       metrics.parameterNorm = executor.buffer("param_norm").item<double>();
     }
-    metricsFile->logStep(metrics);
+    if (metricsFile)
+      metricsFile->logStep(metrics);
     if (tensorBoard)
       tensorBoard->logStep(metrics, config.data.globalBatchSize,
                            config.expManager.logGradientNorm);
@@ -314,12 +194,14 @@ void Trainer::log(const StepMetrics &given) {
 }
 
 void Trainer::evaluate() {
-  std::optional<double> loss = evaluation.run(evaluation.batches(), stop);
+  std::optional<double> loss =
+      evaluation.run(evaluation.batches(), [this] { return shouldStop(); });
   if (!loss)
     return;
   lastEvaluated = step;
   monitored["val_loss"] = *loss;
-  metricsFile->logEval(step, *loss);
+  if (metricsFile)
+    metricsFile->logEval(step, *loss);
   if (tensorBoard)
     tensorBoard->logEval(step, *loss);
   progress.eval(step, *loss);
@@ -333,38 +215,19 @@ void Trainer::sanityCheck() {
   bool isSkipped = continues && config.expManager.disableValidationOnResume;
   if (!evaluation.enabled() || count == 0 || isSkipped)
     return;
-  if (auto loss = evaluation.run(count, stop))
+  if (auto loss = evaluation.run(count, [this] { return shouldStop(); }))
     progress.message("validation before the first step: loss " +
                      std::to_string(*loss) + " over " + std::to_string(count) +
                      (count == 1 ? " global batch" : " global batches"));
 }
 
-CheckpointData Trainer::checkpointData() {
-  CheckpointData data;
-  data.step = step;
-  data.consumedSamples = step * config.data.globalBatchSize;
-  data.seed = config.seed;
-  data.configJson = config.resolvedJson;
-  data.hfConfigJson = config.model.hfConfigJson;
-  data.metrics = monitored;
-  state.store(data);
-  return data;
-}
-
-void Trainer::tellSaved(const std::vector<std::string> &tags) {
-  for (const std::string &warning : checkpoints->takeWarnings())
-    progress.message("warning: " + warning);
-  for (const std::string &tag : tags)
-    progress.message("saved " + tag);
-}
-
 void Trainer::loop() {
   while (!isLast()) {
     trainStep();
-    if (evaluation.due(step) && !stop.pending())
+    if (evaluation.due(step) && !stopSignal)
       evaluate();
-    if (checkpoints && checkpoints->due(step))
-      tellSaved(checkpoints->save(checkpointData(), order.epochOfStep(step)));
+    if (saveIsDue)
+      save(/*atEnd=*/false);
   }
 }
 
@@ -374,23 +237,10 @@ int Trainer::run(int threads) {
   progress.message(startLine(config, executor, threads, state.numParameters()));
   tellData();
   loadWeights();
-  // Files are touched only now that nothing can be wrong with the inputs.
-  makeFolders(config.expManager.logDir);
-  metricsFile.emplace(config.expManager.logDir,
-                      config.expManager.resumeIfExists
-                          ? std::optional<int64_t>(step)
-                          : std::nullopt);
-  if (!metricsFile->movedTo().empty())
-    progress.message("note: the metrics of an earlier run are now in " +
-                     metricsFile->movedTo());
-  if (config.expManager.createTensorboardLogger)
-    tensorBoard.emplace(config.expManager.logDir, step);
-  if (config.expManager.checkpoint.enabled) {
-    checkpoints.emplace(config.expManager.checkpoint, config.name, step);
-    for (const std::string &tag : checkpoints->strangers())
-      progress.message("warning: " + tag +
-                       " is of a later step and of another run: left alone");
-  }
+  if (ranks.isFirst())
+    openOutputs();
+  loading.reset();
+  agree();
   if (config.trainer.maxSteps >= 0 && step >= config.trainer.maxSteps)
     progress.message("nothing to do: " + std::to_string(step) +
                      " steps are done, trainer.max_steps is " +
@@ -402,35 +252,48 @@ int Trainer::run(int threads) {
   resetPeak(executor.device());
   int64_t firstStep = step;
   loop();
-  if (evaluation.enabled() && lastEvaluated != step && !stop.pending() &&
+  if (evaluation.enabled() && lastEvaluated != step && !stopSignal &&
       step > firstStep)
     evaluate();
-  if (checkpoints && step > firstStep)
-    tellSaved(
-        checkpoints->saveAtEnd(checkpointData(), order.epochOfStep(step)));
+  if (config.expManager.checkpoint.enabled && step > firstStep)
+    save(/*atEnd=*/true);
   progress.finish();
   if (step > firstStep)
-    std::fputs(
-        memoryTable(executor, peakBytes(executor.device()), baseBytes).c_str(),
-        out);
+    std::fputs(memoryTable(executor, peak, baseBytes).c_str(), out);
   std::fflush(out);
-  if (!stop.pending())
+  if (!stopSignal)
     return 0;
-  std::fprintf(stderr, "stopped by %s after step %lld\n",
-               StopSignal::nameOf(stop.pending()).c_str(),
-               static_cast<long long>(step));
-  return 128 + stop.pending();
+  if (ranks.isFirst())
+    std::fprintf(stderr, "stopped by %s after step %lld\n",
+                 StopSignal::nameOf(stopSignal).c_str(),
+                 static_cast<long long>(step));
+  return 128 + stopSignal;
 }
+
+namespace {
+
+/// Where ranks other than the first tell how it goes.
+struct Nowhere {
+  std::FILE *file = std::fopen("/dev/null", "w");
+  ~Nowhere() {
+    if (file)
+      std::fclose(file);
+  }
+};
 
 } // namespace
 
-int train(PlanFolder folder, std::FILE *out) {
+int train(PlanFolder folder, std::FILE *out, TrainWorld world) {
   installCountingAllocator();
-  int threads = setThreads();
+  int threads = setThreads(world.localRanks);
   // Fixed orders of summation where libtorch has a choice.
   at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
   at::globalContext().setDeterministicFillUninitializedMemory(false);
-  return Trainer(folder, out).run(threads);
+  Nowhere nowhere;
+  bool isFirst = !world.view || world.view->rank() == 0;
+  if (!isFirst && nowhere.file)
+    out = nowhere.file;
+  return Trainer(folder, out, world.view).run(threads);
 }
 
 } // namespace nxdt::runtime

@@ -7,17 +7,29 @@
 #ifndef NXDT_RUNTIME_TRAIN_TRAINER_H
 #define NXDT_RUNTIME_TRAIN_TRAINER_H
 
+#include "runtime/Comm/RankView.h"
 #include "runtime/Train/PlanFolder.h"
 
+#include <cstdint>
 #include <cstdio>
 
 namespace nxdt::runtime {
 
-/// Trains as the folder says, telling `out` how it goes. Returns the process'
-/// exit code: 0, or 128 + n if signal n ended the run between two steps.
-/// UserError for everything that the user can act on; what is on disk is then
-/// whole: the checkpoints and the metrics of completed steps.
-int train(PlanFolder folder, std::FILE *out);
+/// The other ranks of the run.
+struct TrainWorld {
+  /// With the groups that groupSpecs (Collectives.h) names; null = one rank.
+  comm::RankView *view = nullptr;
+  /// Processes that share this host's cores, this one included.
+  int64_t localRanks = 1;
+};
+
+/// Trains as the folder says, telling `out` how it goes; of several ranks the
+/// first one tells, logs and names the checkpoints, and all call this. Returns
+/// the process' exit code: 0, or 128 + n if signal n ended the run between two
+/// steps. UserError for everything that the user can act on, CommError if
+/// another rank failed; what is on disk is then whole: the checkpoints and the
+/// metrics of completed steps.
+int train(PlanFolder folder, std::FILE *out, TrainWorld world = {});
 
 } // namespace nxdt::runtime
 

@@ -128,13 +128,13 @@ int toHuggingFace(const Options &options) {
 }
 
 /// A group of tensors; returns their bytes.
-int64_t print(const std::string &title,
-              const std::map<std::string, ManifestTensor> &tensors) {
+int64_t print(const std::string &title, const ManifestTensors &tensors) {
   int64_t bytes = 0;
   int64_t elements = 0;
-  for (const auto &[name, tensor] : tensors) {
+  for (const auto &[name, parts] : tensors) {
+    const ManifestTensor &tensor = parts.at(0);
     int64_t count = 1;
-    for (int64_t size : tensor.shape)
+    for (int64_t size : tensor.logicalShape)
       count *= size;
     elements += count;
     bytes += count * plan::byteSize(tensor.dtype);
@@ -142,10 +142,14 @@ int64_t print(const std::string &title,
   std::printf("%s: %zu tensors, %s elements, %s\n", title.c_str(),
               tensors.size(), withCommas(elements).c_str(),
               humanBytes(bytes).c_str());
-  for (const auto &[name, tensor] : tensors)
-    std::printf("  %-60s %-5s %s\n", name.c_str(),
-                std::string(plan::name(tensor.dtype)).c_str(),
-                shapeText(tensor.logicalShape).c_str());
+  for (const auto &[name, parts] : tensors)
+    std::printf(
+        "  %-60s %-5s %s%s\n", name.c_str(),
+        std::string(plan::name(parts.at(0).dtype)).c_str(),
+        shapeText(parts.at(0).logicalShape).c_str(),
+        parts.size() == 1
+            ? ""
+            : (" in " + std::to_string(parts.size()) + " files").c_str());
   return bytes;
 }
 
@@ -156,6 +160,8 @@ int show(const Options &options) {
   std::printf("%s\nstep: %lld\nconsumed samples: %lld\n", tag.c_str(),
               static_cast<long long>(info.step),
               static_cast<long long>(info.consumedSamples));
+  if (!info.mesh.empty())
+    std::printf("ranks: %s\n", info.mesh.c_str());
   for (const auto &[name, value] : info.metrics)
     std::printf("%s: %.9g\n", name.c_str(), value);
   int64_t bytes = print("model", manifest.model);

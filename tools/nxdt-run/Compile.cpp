@@ -9,18 +9,20 @@
 #include "nxdt/Support/UserError.h"
 
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <filesystem>
-#include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-extern char **environ;
 
 namespace nxdt::run {
 namespace {
 
 namespace fs = std::filesystem;
+
+/// As a shell says it.
+constexpr int kCannotStart = 127;
 
 fs::path compilerBesideThis() {
   std::error_code error;
@@ -44,17 +46,29 @@ std::string hydraQuoted(const std::string &text) {
   return out + "'";
 }
 
-void runAndWait(const std::vector<std::string> &arguments) {
+/// A child that ends with this process: one that nobody waits for any more must
+/// not go on compiling.
+pid_t spawn(const std::vector<std::string> &arguments) {
   std::vector<char *> argv;
   for (const std::string &argument : arguments)
     argv.push_back(const_cast<char *>(argument.c_str()));
   argv.push_back(nullptr);
-  pid_t child = 0;
-  int error =
-      posix_spawn(&child, argv[0], nullptr, nullptr, argv.data(), environ);
-  if (error)
+  pid_t parent = getpid();
+  pid_t child = fork();
+  if (child < 0)
     throw UserError(arguments[0] +
-                    ": cannot be started: " + std::strerror(error));
+                    ": cannot be started: " + std::strerror(errno));
+  if (child > 0)
+    return child;
+  // Between fork and exec: system calls only.
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() == parent)
+    execv(argv[0], argv.data());
+  _exit(kCannotStart);
+}
+
+void runAndWait(const std::vector<std::string> &arguments) {
+  pid_t child = spawn(arguments);
   int status = 0;
   while (waitpid(child, &status, 0) < 0)
     if (errno != EINTR)
@@ -64,6 +78,8 @@ void runAndWait(const std::vector<std::string> &arguments) {
     throw UserError(arguments[0] + ": ended by signal " +
                     std::to_string(WTERMSIG(status)) + " (" +
                     strsignal(WTERMSIG(status)) + ")");
+  if (WEXITSTATUS(status) == kCannotStart)
+    throw UserError(arguments[0] + ": cannot be started");
   if (WEXITSTATUS(status) != 0)
     throw CompileFailed();
 }

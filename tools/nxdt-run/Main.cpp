@@ -10,9 +10,10 @@
 //===----------------------------------------------------------------------===//
 #include "Compile.h"
 #include "Options.h"
+#include "Rank.h"
 #include "nxdt/Config/Load.h"
 #include "nxdt/Support/UserError.h"
-#include "runtime/Train/Trainer.h"
+#include "runtime/Comm/Failure.h"
 
 #include "c10/util/Exception.h"
 
@@ -46,17 +47,12 @@ static int runNxdt(int argc, char **argv) {
     return 0;
   }
   sleepAtBarriers(argv);
-  if (options.config.empty()) {
-    runtime::PlanFolder folder =
-        runtime::openPlanFolder(options.planFolder, options.overrides);
-    for (const std::string &notice : folder.notices)
-      std::fprintf(stderr, "note: %s\n", notice.c_str());
-    return runtime::train(std::move(folder), stdout);
-  }
-  // nxdt-opt has told the notices, and the overrides are in the folder's
-  // configuration.
-  return runtime::train(runtime::openPlanFolder(run::compile(options), {}),
-                        stdout);
+  comm::ProcessEnvironment process =
+      comm::readProcessEnvironment(comm::currentEnvironment());
+  if (!process.isLaunched())
+    if (int64_t ranks = run::localRanks(options); ranks > 1)
+      return run::launch(ranks, {argv, argv + argc});
+  return run::trainRank(options, process);
 }
 
 int main(int argc, char **argv) {
@@ -71,6 +67,9 @@ int main(int argc, char **argv) {
     return 1;
   } catch (const UserError &e) {
     return fail(e.what());
+  } catch (const comm::CommError &e) {
+    fail(e.what());
+    return comm::kPeerFailureExitCode;
   } catch (const c10::Error &e) {
     return fail(e.what_without_backtrace());
   } catch (const std::exception &e) {

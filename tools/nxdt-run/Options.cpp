@@ -29,6 +29,8 @@ const char *usage() {
          "<log_dir>/plan and\n"
          "trains; or trains from a plan that `nxdt-opt CONFIG --emit=plan -o "
          "DIR` wrote.\n"
+         "Starts trainer.devices processes by itself; under torchrun, mpirun "
+         "or srun it is one of theirs.\n"
          "\n"
          "  --plan DIR               a folder with plan.json and config.yaml\n"
          "  --help-config [SECTION]  all keys of the YAML: type, default, "
@@ -37,8 +39,8 @@ const char *usage() {
          "\n"
          "Overrides are Hydra's: a.b=v sets, +a.b=v adds, ++a.b=v does either, "
          "~a.b deletes.\n"
-         "Exit code: 0; 1 after an error; 128 + n if signal n ended the run "
-         "between two steps.\n";
+         "Exit code: 0; 1 after an error; 75 after an error of another rank; "
+         "128 + n if signal n\nended the run between two steps.\n";
 }
 
 Options parseOptions(const std::vector<std::string> &arguments) {

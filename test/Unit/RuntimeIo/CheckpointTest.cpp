@@ -61,7 +61,7 @@ TEST(Checkpoint, RoundTrip) {
   Manifest manifest = readManifest(tag);
   EXPECT_EQ(manifest.info.step, 12);
   EXPECT_EQ(manifest.info.metrics, data.metrics);
-  EXPECT_EQ(manifest.model.at("model.embed_tokens.weight").logicalShape,
+  EXPECT_EQ(manifest.model.at("model.embed_tokens.weight").at(0).logicalShape,
             (std::vector<int64_t>{2, 2}));
   // Nothing else is left in the folder.
   EXPECT_EQ(std::distance(fs::directory_iterator(dir / "checkpoints"),
@@ -130,9 +130,10 @@ TEST(Checkpoint, Manifests) {
   with("\"step\": 3", "\"step\": 4");
   expectError([&] { readTagInfo(tag); },
               {path, "is damaged (its checksum does not match)"});
-  with("\"version\": 1", "\"version\": 2");
-  expectError([&] { readTagInfo(tag); },
-              {path, "is of version 2, this program reads version 1"});
+  with("\"version\": 2", "\"version\": 3");
+  expectError(
+      [&] { readTagInfo(tag); },
+      {path, "is of version 3, this program reads the versions 1 and 2"});
   with("nxdt-checkpoint", "other");
   expectError([&] { readTagInfo(tag); }, {path, "is no manifest"});
   // Marked complete, but unreadable: never skipped silently.
@@ -144,7 +145,8 @@ TEST(Checkpoint, Manifests) {
 
   // A manifest of another model with right checksums.
   Manifest manifest = parseManifest(text, path);
-  manifest.model.begin()->second.shape = {4, 1};
+  manifest.model.begin()->second[0].shape = {4, 1};
+  manifest.model.begin()->second[0].logicalShape = {4, 1};
   put(path, manifestText(manifest));
   expectError([&] { loadCheckpoint(tag); },
               {tag + kModel, "is f32[2,2], its manifest says f32[4,1]"});

@@ -397,12 +397,8 @@ TEST(SampleOrder, WrapsWithoutTheRest) {
     firsts.push_back(order.firstOfStep(step));
   EXPECT_EQ(firsts, (Row{0, 4, 0, 4, 0}));
   EXPECT_EQ(order.epochOfStep(3), 1);
-  // dp 2, micro-batch 1: every sample once.
-  Row taken;
-  for (int64_t rank : {0, 1})
-    for (int64_t micro : {0, 1})
-      taken.push_back(order.firstOfMicroBatch(1, micro, 1, rank, 2));
-  EXPECT_EQ(taken, (Row{4, 5, 6, 7}));
+  EXPECT_EQ(order.firstOfMicroBatch(1, 0, 2), 4);
+  EXPECT_EQ(order.firstOfMicroBatch(1, 1, 2), 6);
   EXPECT_EQ(SampleOrder(4, 4).firstOfStep(int64_t{1} << 40), 0);
   EXPECT_THROW(SampleOrder(3, 4), std::invalid_argument);
   EXPECT_THROW(SampleOrder(3, 0), std::invalid_argument);

@@ -1,0 +1,111 @@
+//===- TrainLoop.h - the state of a run -*- C++ -*-===//
+//
+// Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Inside of Trainer.h: the loop is in Trainer.cpp, what a run starts from and
+// what it leaves on disk in TrainFiles.cpp.
+//
+//===----------------------------------------------------------------------===//
+#ifndef NXDT_RUNTIME_TRAIN_TRAINLOOP_H
+#define NXDT_RUNTIME_TRAIN_TRAINLOOP_H
+
+#include "runtime/Checkpoint/CheckpointManager.h"
+#include "runtime/Data/Dataset.h"
+#include "runtime/Data/SampleOrder.h"
+#include "runtime/Executor/Executor.h"
+#include "runtime/Log/Progress.h"
+#include "runtime/Log/TensorBoardWriter.h"
+#include "runtime/Train/DataRows.h"
+#include "runtime/Train/Evaluation.h"
+#include "runtime/Train/ModelState.h"
+#include "runtime/Train/PlanFolder.h"
+#include "runtime/Train/Ranks.h"
+#include "runtime/Train/StopSignal.h"
+
+#include <chrono>
+#include <cstdio>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace nxdt::runtime {
+
+class Trainer {
+public:
+  Trainer(PlanFolder &folder, std::FILE *out, comm::RankView *world)
+      : config(folder.config), out(out), ranks(world), peers(ranks),
+        loading(std::in_place, world, comm::Phase::Loading),
+        executor(std::move(folder.plan), {folder.planPath, false, world}),
+        rows(executor), state(executor),
+        dataset(Dataset::open(trainDir(), executor.plan().sequenceLength,
+                              executor.plan().vocabSize, "data.train_dir")),
+        order(makeOrder()), evaluation(config, executor, order.stepsPerEpoch()),
+        progress(out, config.trainer.maxSteps,
+                 config.trainer.enableProgressBar) {}
+
+  int run(int threads);
+
+private:
+  void checkPrograms() const;
+  const std::string &trainDir() const;
+  SampleOrder makeOrder() const;
+
+  void loadWeights();
+  bool resume();
+  void startFrom(const std::string &path);
+  void restore(CheckpointReader &reader);
+  void tellData();
+
+  void openOutputs();
+  void loop();
+  void agree();
+  bool shouldStop();
+  void save(bool atEnd);
+  void trainStep();
+  void setInputs(int64_t microBatch);
+  void checkStep(double loss, double gradNorm, int64_t tokens) const;
+  bool isLast() const;
+  void log(const StepMetrics &metrics);
+  void evaluate();
+  void sanityCheck();
+  CheckpointData checkpointData();
+  void tellSaved(const std::vector<std::string> &tags);
+
+  const RunConfig &config;
+  std::FILE *out;
+  Ranks ranks;
+  RankPeers peers;
+  std::optional<Ranks::Scope> loading; ///< until the first step
+  Executor executor;
+  DataRows rows;
+  ModelState state;
+  Dataset dataset;
+  SampleOrder order;
+  Evaluation evaluation;
+  Progress progress;
+  StopSignal stop;
+  std::optional<MetricsWriter> metricsFile;
+  std::optional<TensorBoardWriter> tensorBoard;
+  std::optional<CheckpointManager> checkpoints;
+
+  int64_t step = 0;           ///< completed optimizer steps
+  int64_t lastEvaluated = -1; ///< step of the newest val_loss
+  bool continues = false;     ///< goes on from a checkpoint
+  // Of all ranks together, see agree().
+  int stopSignal = 0;
+  bool timeIsUp = false;
+  bool saveIsDue = false;
+  int64_t peak = 0; ///< bytes
+  std::chrono::steady_clock::time_point start =
+      std::chrono::steady_clock::now();
+  /// Last values of what a checkpoint can be ranked by.
+  std::map<std::string, double> monitored;
+};
+
+} // namespace nxdt::runtime
+
+#endif // NXDT_RUNTIME_TRAIN_TRAINLOOP_H
