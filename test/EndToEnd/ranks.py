@@ -103,6 +103,27 @@ def resuming(plans):
     same_metrics(log, whole, exact=False)
 
 
+def resharding(plans, case):
+    """To one rank (from the YAML) and back to two (from a plan): the same bytes, and a run continues them as its own."""
+    first, work = checkpoints(plans.work / "log-zero1")[-1], plans.work / "reshard"
+    plans.programs.succeed("nxdt-ckpt", "reshard", first, case / "config.yaml", work / "checkpoints", cwd=plans.work)
+    one = work / "checkpoints" / first.name
+    done = plans.programs.succeed("nxdt-ckpt", "reshard", one, plans.zero1, work / "two.ckpt")
+    check("from pp 1 x dp 1 x cp 1 x tp 1 to pp 1 x dp 2 x cp 1 x tp 1" in done.stdout, done.stdout)
+    for path in first.rglob("dp_rank*.pt"):
+        check(path.read_bytes() == (work / "two.ckpt" / path.relative_to(first)).read_bytes(), f"{path} is another one after two reshards")
+    weights = []
+    for tag in (first, one, work / "two.ckpt"):
+        plans.programs.succeed("nxdt-ckpt", "to-hf", tag, work / f"hf-{len(weights)}")
+        weights.append(read_folder(work / f"hf-{len(weights)}"))
+    check(weights[0] == weights[1] == weights[2], "resharding changes weights")
+    done = plans.train(plans.one, work, RESUME, "trainer.max_steps=14")
+    check("continues" in done.stdout and "cut anew" not in done.stdout, done.stdout)
+    for out, text in ((work / "two.ckpt", "exists already"), (work / "new.ckpt", "plan.json")):
+        done = plans.programs.run("nxdt-ckpt", "reshard", one, work, out)
+        check(done.returncode == 1 and text in done.stderr and done.stderr.count("\n") == 1, done.stderr)
+
+
 def refused(plans, text, *arguments, code=1, env=None):
     done = plans.programs.run("nxdt-run", *arguments, env=env)
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
@@ -185,6 +206,7 @@ def test():
     against_reference(plans, case)
     tree_of_files(plans)
     resuming(plans)
+    resharding(plans, case)
     refusals(plans)
     ends_in_order(plans)
     a_rank_dies(plans)
