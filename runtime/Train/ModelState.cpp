@@ -8,6 +8,7 @@
 #include "nxdt/Support/UserError.h"
 #include "runtime/Checkpoint/HuggingFace.h"
 #include "runtime/Checkpoint/RankParts.h"
+#include "runtime/Checkpoint/Reshard.h"
 #include "runtime/Checkpoint/TorchTensor.h"
 #include "runtime/Executor/InitWeights.h"
 
@@ -18,15 +19,6 @@ namespace nxdt::runtime {
 namespace {
 
 const char kBuffersKey[] = "module_buffers";
-
-std::string listed(const std::vector<std::string> &names) {
-  std::string out;
-  for (size_t i = 0; i < names.size() && i < 5; ++i)
-    out += (i ? ", " : "") + names[i];
-  if (names.size() > 5)
-    out += ", ... (" + std::to_string(names.size()) + " in all)";
-  return out;
-}
 
 } // namespace
 
@@ -104,52 +96,20 @@ void ModelState::loadHuggingFace(const std::string &dir) {
 }
 
 void ModelState::loadWeights(CheckpointReader &reader) {
-  std::vector<std::string> missing, unexpected;
-  std::set<std::string> known;
-  for (const Parameter &parameter : parameters) {
-    known.insert(parameter.name);
-    if (!reader.has("", parameter.name))
-      missing.push_back(parameter.name);
-  }
-  for (const std::string &name : reader.names(""))
-    if (!known.count(name))
-      unexpected.push_back(name);
-  if (!missing.empty())
-    throw UserError(reader.path() + ": is of another model, it lacks " +
-                    listed(missing));
-  if (!unexpected.empty())
-    throw UserError(reader.path() + ": is of another model, which has " +
-                    listed(unexpected) + " too");
+  requireWeightsOf(reader, executor.plan());
   for (const Parameter &parameter : parameters)
     for (int32_t index : targets(parameter))
-      write(index, reader, reader.has("master", parameter.name) ? "master" : "",
-            parameter.name);
+      write(index, reader, weightState(reader, parameter.name), parameter.name);
 }
 
 void ModelState::loadAll(CheckpointReader &reader) {
+  requireWeightsOf(reader, executor.plan());
+  requireOptimizerOf(reader, executor.plan());
   loadWeights(reader);
-  loadOptimizer(reader);
-  loadModuleBuffers(reader.head(), reader.path());
-}
-
-void ModelState::loadOptimizer(CheckpointReader &reader) const {
-  std::set<std::string> known = {"master"};
   for (const Parameter &parameter : parameters)
-    for (const auto &[state, index] : parameter.states) {
-      known.insert(state);
-      if (!reader.has(state, parameter.name))
-        throw UserError(reader.path() + ": has no optimizer state '" + state +
-                        "' of '" + parameter.name +
-                        "': it was made with another model.optim.name; set "
-                        "model.weight_init_only to take its weights only");
+    for (const auto &[state, index] : parameter.states)
       write(index, reader, state, parameter.name);
-    }
-  for (const std::string &state : reader.states())
-    if (!known.count(state))
-      throw UserError(reader.path() + ": has an optimizer state '" + state +
-                      "' that this run's optimizer does not know: it was made "
-                      "with another model.optim.name; set "
-                      "model.weight_init_only to take its weights only");
+  loadModuleBuffers(reader.head(), reader.path());
 }
 
 void ModelState::loadModuleBuffers(const CheckpointData &data,
@@ -212,19 +172,14 @@ at::Tensor ModelState::validPart(int32_t index) const {
   return out;
 }
 
-void ModelState::checkShape(int32_t index, const std::vector<int64_t> &shape,
-                            const std::string &what) const {
+void ModelState::write(int32_t index, const HostTensor &whole,
+                       const std::string &what) const {
   const plan::Buffer &buffer = executor.plan().buffers[index];
   const std::vector<int64_t> &expected =
       buffer.logicalShape.empty() ? buffer.shape : buffer.logicalShape;
-  if (shape != expected)
-    throw UserError(what + ": has the shape " + shapeText(shape) +
+  if (whole.shape != expected)
+    throw UserError(what + ": has the shape " + shapeText(whole.shape) +
                     ", the model has " + shapeText(expected));
-}
-
-void ModelState::write(int32_t index, const HostTensor &whole,
-                       const std::string &what) const {
-  checkShape(index, whole.shape, what);
   at::Tensor part = toTorch(whole);
   for (size_t dim = 0; dim < places[index].size(); ++dim)
     part = part.narrow(int64_t(dim), places[index][dim].start,
@@ -236,10 +191,6 @@ void ModelState::write(int32_t index, const HostTensor &whole,
 void ModelState::write(int32_t index, CheckpointReader &reader,
                        const std::string &state,
                        const std::string &name) const {
-  checkShape(index, reader.shape(state, name),
-             reader.path() + ": " +
-                 (state.empty() ? "" : "'" + state + "' of ") + "'" + name +
-                 "'");
   executor.buffers()[index].zero_(); // padding
   Region region = regionOf(places[index]);
   if (region.numel() > 0)

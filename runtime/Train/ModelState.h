@@ -49,8 +49,6 @@ private:
   };
   /// Where weights are read into: the param, and its master.
   static std::vector<int32_t> targets(const Parameter &parameter);
-  void checkShape(int32_t buffer, const std::vector<int64_t> &shape,
-                  const std::string &what) const;
   void write(int32_t buffer, const HostTensor &whole,
              const std::string &what) const;
   void write(int32_t buffer, CheckpointReader &reader, const std::string &state,
@@ -58,7 +56,6 @@ private:
   void store(int32_t buffer, const std::string &name, TensorMap &tensors,
              PlaceMap &places) const;
   at::Tensor validPart(int32_t buffer) const;
-  void loadOptimizer(CheckpointReader &reader) const;
   void loadModuleBuffers(const CheckpointData &data,
                          const std::string &path) const;
 

@@ -7,6 +7,8 @@
 
 // Without libtorch, so that it starts at once.
 
+#include "Reshard.h"
+#include "nxdt/Support/Compiler.h"
 #include "nxdt/Support/Format.h"
 #include "nxdt/Support/UserError.h"
 #include "runtime/Checkpoint/Checkpoint.h"
@@ -26,6 +28,7 @@ namespace {
 
 constexpr const char *kUsage =
     R"(usage: nxdt-ckpt to-hf CKPT OUT [--dtype fp32|bf16|fp16] [--force]
+       nxdt-ckpt reshard CKPT CONFIG.yaml OUT
        nxdt-ckpt show CKPT
        nxdt-ckpt verify CKPT
 
@@ -36,6 +39,10 @@ to-hf   Writes a Hugging Face folder: config.json and model.safetensors, as
         save_pretrained does. The weights are the fp32 masters, rounded to
         --dtype (default: fp32). OUT must be new or empty; --force replaces the
         model in it and leaves other files alone.
+reshard Writes weights and optimizer state for the ranks of another
+        distributed_strategy, which the nxdt-opt beside this program compiles
+        from CONFIG.yaml (a folder of --emit=plan will do as well). OUT is the
+        new checkpoint (*.ckpt), or a folder for one of the same name.
 show    Prints the step, the samples, and the tensors with types and sizes.
 verify  Reads everything and checks the checksums.
 
@@ -90,15 +97,20 @@ Options parse(const std::vector<std::string> &arguments) {
   if (options.command.empty())
     throw UsageError{"a command is missing"};
   bool exports = options.command == "to-hf";
-  if (!exports && options.command != "show" && options.command != "verify")
+  bool reshards = options.command == "reshard";
+  if (!exports && !reshards && options.command != "show" &&
+      options.command != "verify")
     throw UsageError{"unknown command '" + options.command +
-                     "': must be to-hf, show or verify"};
+                     "': must be to-hf, reshard, show or verify"};
   if (!exports && (options.force || hasDtype))
     throw UsageError{"--dtype and --force belong to to-hf"};
-  if (options.paths.size() != (exports ? 2 : 1))
+  if (options.paths.size() != (exports ? 2 : reshards ? 3 : 1))
     throw UsageError{options.command + " needs " +
-                     (exports ? "CKPT and OUT" : "one CKPT") + ", " +
-                     std::to_string(options.paths.size()) + " paths are given"};
+                     (exports    ? "CKPT and OUT"
+                      : reshards ? "CKPT, CONFIG.yaml and OUT"
+                                 : "one CKPT") +
+                     ", " + std::to_string(options.paths.size()) +
+                     " paths are given"};
   return options;
 }
 
@@ -191,6 +203,9 @@ int run(const std::vector<std::string> &arguments) {
   Options options = parse(arguments);
   if (options.command == "to-hf")
     return toHuggingFace(options);
+  if (options.command == "reshard")
+    return ckpt::reshard(resolveTag(options.paths[0]), options.paths[1],
+                         options.paths[2]);
   return options.command == "show" ? show(options) : verify(options);
 }
 
@@ -199,6 +214,8 @@ int run(const std::vector<std::string> &arguments) {
 int main(int argc, char **argv) {
   try {
     return run(std::vector<std::string>(argv + 1, argv + argc));
+  } catch (const CompileFailed &) {
+    // It has told why.
   } catch (const UsageError &error) {
     std::fprintf(stderr, "error: %s\n\n%s", error.message.c_str(), kUsage);
   } catch (const UserError &error) {

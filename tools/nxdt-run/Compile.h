@@ -18,9 +18,6 @@ namespace nxdt::run {
 /// a CompileFailed.
 std::string compile(const Options &options);
 
-/// nxdt-opt has said what is wrong; there is nothing to add.
-struct CompileFailed {};
-
 } // namespace nxdt::run
 
 #endif // NXDT_TOOLS_NXDT_RUN_COMPILE_H

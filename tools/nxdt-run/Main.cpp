@@ -12,6 +12,7 @@
 #include "Options.h"
 #include "Rank.h"
 #include "nxdt/Config/Load.h"
+#include "nxdt/Support/Compiler.h"
 #include "nxdt/Support/UserError.h"
 #include "runtime/Comm/Failure.h"
 
@@ -63,7 +64,7 @@ int main(int argc, char **argv) {
   };
   try {
     return runNxdt(argc, argv);
-  } catch (const run::CompileFailed &) {
+  } catch (const CompileFailed &) {
     return 1;
   } catch (const UserError &e) {
     return fail(e.what());

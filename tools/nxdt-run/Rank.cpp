@@ -7,6 +7,7 @@
 #include "Rank.h"
 #include "Compile.h"
 #include "nxdt/Config/Load.h"
+#include "nxdt/Support/Compiler.h"
 #include "nxdt/Support/UserError.h"
 #include "runtime/Comm/ExitCodes.h"
 #include "runtime/Comm/Launcher.h"

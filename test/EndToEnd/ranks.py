@@ -1,0 +1,216 @@
+#!/usr/bin/env python3
+"""Trains on two processes what one trains: the reference's losses and weights, checkpoints in the files of both, and how such runs end."""
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from compare import compare_steps, compare_weights
+from data_parallel import data_parallel, write
+from tools import Programs, check, checkpoints, export, fresh, main, read_folder, read_metrics, read_safetensors
+
+TWO = "trainer.devices=2"
+RESUME = "++exp_manager.resume_if_exists=True"
+
+
+def every(steps):
+    return f"exp_manager.checkpoint_callback_params.every_n_train_steps={steps}"
+
+
+class Plans:
+    """The case's plan for one rank, and made by hand for two."""
+
+    def __init__(self, programs, case, work):
+        self.programs, self.work = programs, work
+        self.one = work / "one"
+        programs.succeed("nxdt-opt", case / "config.yaml", f"exp_manager.explicit_log_dir={work}/log", "--emit=plan", "-o", self.one, cwd=work)
+        plan = json.loads((self.one / "plan.json").read_text())
+        self.replicated = self.copy("replicated", data_parallel(plan, 2))
+        self.zero1 = self.copy("zero1", data_parallel(plan, 2, zero1=True))
+
+    def copy(self, name, plan):
+        shutil.copytree(self.one, self.work / name)
+        write(plan, self.work / name)
+        return self.work / name
+
+    def arguments(self, plan, log, *overrides):
+        return ["--plan", plan, f"exp_manager.explicit_log_dir={log}", *overrides]
+
+    def train(self, plan, log, *overrides, env=None):
+        return self.programs.succeed("nxdt-run", *self.arguments(plan, log, *overrides), env=env)
+
+
+def against_reference(plans, case):
+    expected = json.loads((case / "expected.json").read_text())
+    for plan in (plans.replicated, plans.zero1):
+        log = plans.work / f"log-{plan.name}"
+        done = plans.train(plan, log, TWO)
+        check("2 ranks (pp 1 x dp 2 x cp 1 x tp 1)" in done.stdout, f"the start says nothing of two ranks:\n{done.stdout}")
+        check(done.stdout.count("memory per rank") == 1 and "[rank 1]" not in done.stderr, f"more than the first rank tells:\n{done.stdout}{done.stderr}")
+        steps, _ = read_metrics(log)
+        apart = compare_steps(steps, expected["steps"], expected["run"]["gbs"])
+        out = export(plans.programs, log, plans.work / f"hf-{plan.name}")
+        largest, _ = compare_weights(read_folder(out), read_safetensors(case / "final.safetensors"))
+        print(f"{plan.name}: apart by loss {apart['loss']:.1e}, grad_norm {apart['grad_norm']:.1e}, weights {largest:.1e}")
+
+
+def tree_of_files(plans):
+    for plan, wanted in (("replicated", ["optim/dp_rank_00"]), ("zero1", ["optim/dp_rank_00", "optim/dp_rank_01"])):
+        tag = checkpoints(plans.work / f"log-{plan}")[-1]
+        found = sorted(str(path.relative_to(tag)) for path in tag.rglob("dp_rank*.pt"))
+        files = [f"{name}_tp_rank_00_pp_rank_00.pt" for name in ["model/dp_rank_00", *wanted]]
+        check(found == files, f"{plan}: the files are {found}, not {files}")
+        plans.programs.succeed("nxdt-ckpt", "verify", tag)
+    victim = tag / files[-1]
+    whole = victim.read_bytes()
+    victim.write_bytes(whole[:-1])
+    done = plans.programs.run("nxdt-ckpt", "verify", tag)
+    check(done.returncode == 1 and str(victim) in done.stderr, f"a damaged file of a rank: {done.stderr}")
+    victim.write_bytes(whole)
+
+
+def same_metrics(left, right, exact):
+    (a, _), (b, _) = read_metrics(left), read_metrics(right)
+    check(len(a) == len(b) > 0, f"{len(a)} and {len(b)} steps")
+    for one, other in zip(a, b):
+        for key in ("loss", "grad_norm"):
+            equal = one[key] == other[key] if exact else abs(one[key] - other[key]) <= 1e-4 * abs(other[key])
+            check(equal, f"step {one['step']}: {key} is {one[key]!r}, not {other[key]!r}")
+
+
+def resuming(plans):
+    """Bit for bit with the same plan, nearly with another one, which is told."""
+    whole = plans.work / "log-whole"
+    plans.train(plans.zero1, whole, TWO, every(6))
+    for name, plan, devices, exact in (("same", plans.zero1, TWO, True), ("other", plans.one, "trainer.devices=1", False)):
+        log = plans.work / f"log-{name}"
+        plans.train(plans.zero1, log, TWO, every(6), "trainer.max_steps=6")
+        done = plans.train(plan, log, devices, every(6), RESUME)
+        told = "written by pp 1 x dp 2 x cp 1 x tp 1 and is cut anew for pp 1 x dp 1 x cp 1 x tp 1" in done.stdout
+        check(told != exact, f"{name}: {done.stdout}")
+        same_metrics(log, whole, exact)
+    left, right = (read_folder(export(plans.programs, plans.work / name, plans.work / f"hf-{name}")) for name in ("log-same", "log-whole"))
+    check(left == right, "weights differ after resuming")
+    # And back: two ranks continue what one has begun.
+    log = plans.work / "log-back"
+    plans.train(plans.one, log, every(6), "trainer.max_steps=6")
+    plans.train(plans.zero1, log, TWO, every(6), RESUME)
+    same_metrics(log, whole, exact=False)
+
+
+def resharding(plans, case):
+    """To one rank (from the YAML) and back to two (from a plan): the same bytes, and a run continues them as its own."""
+    first, work = checkpoints(plans.work / "log-zero1")[-1], plans.work / "reshard"
+    plans.programs.succeed("nxdt-ckpt", "reshard", first, case / "config.yaml", work / "checkpoints", cwd=plans.work)
+    one = work / "checkpoints" / first.name
+    done = plans.programs.succeed("nxdt-ckpt", "reshard", one, plans.zero1, work / "two.ckpt")
+    check("from pp 1 x dp 1 x cp 1 x tp 1 to pp 1 x dp 2 x cp 1 x tp 1" in done.stdout, done.stdout)
+    for path in first.rglob("dp_rank*.pt"):
+        check(path.read_bytes() == (work / "two.ckpt" / path.relative_to(first)).read_bytes(), f"{path} is another one after two reshards")
+    weights = []
+    for tag in (first, one, work / "two.ckpt"):
+        plans.programs.succeed("nxdt-ckpt", "to-hf", tag, work / f"hf-{len(weights)}")
+        weights.append(read_folder(work / f"hf-{len(weights)}"))
+    check(weights[0] == weights[1] == weights[2], "resharding changes weights")
+    done = plans.train(plans.one, work, RESUME, "trainer.max_steps=14")
+    check("continues" in done.stdout and "cut anew" not in done.stdout, done.stdout)
+    for out, text in ((work / "two.ckpt", "exists already"), (work / "new.ckpt", "plan.json")):
+        done = plans.programs.run("nxdt-ckpt", "reshard", one, work, out)
+        check(done.returncode == 1 and text in done.stderr and done.stderr.count("\n") == 1, done.stderr)
+
+
+def refused(plans, text, *arguments, code=1, env=None):
+    done = plans.programs.run("nxdt-run", *arguments, env=env)
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    check(done.returncode == code and len(errors) == 1 and text in errors[0], f"expected exit status {code} and '{text}', got {done.returncode}:\n{done.stderr}")
+
+
+def refusals(plans):
+    log = plans.work / "log-refused"
+    refused(plans, "pipeline * context) = 2, the configuration has 1", *plans.arguments(plans.zero1, log))
+    refused(plans, "trainer.num_nodes = 2: start nxdt-run on every node", *plans.arguments(plans.zero1, log, "trainer.devices=1", "trainer.num_nodes=2"))
+    launched = {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29555"}
+    refused(
+        plans, "torchrun has started 1 process, but trainer.devices * trainer.num_nodes = 2 * 1 = 2",
+        *plans.arguments(plans.zero1, log, TWO), env=launched,
+    )  # fmt: skip
+
+
+def start(plans, log, *overrides):
+    command = plans.programs.command("nxdt-run", *plans.arguments(plans.zero1, log, TWO, "trainer.max_steps=100000", every(5), *overrides))
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    deadline = time.monotonic() + 120
+    while not checkpoints(log) if (log / "checkpoints").exists() else True:
+        check(process.poll() is None and time.monotonic() < deadline, "no checkpoint was written")
+        time.sleep(0.01)
+    return process
+
+
+def ranks_of(process):
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    check(len(children) == 2, f"{len(children)} ranks")
+    return [int(child) for child in children]
+
+
+def is_alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def ends_in_order(plans):
+    """SIGTERM: both finish the step, and save_last leaves a checkpoint of exactly it."""
+    log = plans.work / "log-stopped"
+    process = start(plans, log, "++exp_manager.checkpoint_callback_params.save_last=True")
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=60)
+    check(process.returncode == 128 + signal.SIGTERM, f"exit status {process.returncode}:\n{out[-2000:]}{err}")
+    check("error" not in err and "stopped by SIGTERM after step" in err, err)
+    step = int(err.split("after step ")[1].split()[0])
+    last = checkpoints(log)[-1]
+    check(f"step={step}" in last.name and last.name.endswith("-last.ckpt"), f"stopped after step {step}, the last checkpoint is {last.name}")
+    plans.programs.succeed("nxdt-ckpt", "verify", last)
+
+
+def a_rank_dies(plans):
+    """All end within 10 s with one line that says who, and the last checkpoint is whole."""
+    for victim in (0, 1):
+        log = plans.work / f"log-killed-{victim}"
+        process = start(plans, log)
+        ranks = ranks_of(process)
+        os.kill(ranks[victim], signal.SIGKILL)
+        began = time.monotonic()
+        out, err = process.communicate(timeout=60)
+        check(time.monotonic() - began < 10, f"took {time.monotonic() - began:.1f} s to end")
+        check(process.returncode == 128 + signal.SIGKILL, f"exit status {process.returncode}:\n{err}")
+        check(f"rank {victim} (" in err and "Killed" in err and "step " in err, err)
+        check(not any(is_alive(rank) for rank in ranks), "a rank is left over")
+        plans.programs.succeed("nxdt-ckpt", "verify", checkpoints(log)[-1])
+        plans.train(plans.zero1, log, TWO, RESUME, f"trainer.max_steps={len(read_metrics(log)[0]) + 2}", every(5))
+
+
+def test():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bin", required=True)
+    parser.add_argument("--case", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True)
+    arguments = parser.parse_args()
+    case = arguments.case.resolve()
+    plans = Plans(Programs(arguments.bin), case, fresh(arguments.work.resolve()))
+    against_reference(plans, case)
+    tree_of_files(plans)
+    resuming(plans)
+    resharding(plans, case)
+    refusals(plans)
+    ends_in_order(plans)
+    a_rank_dies(plans)
+
+
+if __name__ == "__main__":
+    main(test)
