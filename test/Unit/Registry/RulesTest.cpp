@@ -87,7 +87,8 @@ std::vector<Call> callsOf(const std::string &callee) {
     bool isFree =
         std::any_of(sample.tensors.begin(), sample.tensors.end(),
                     [](const TensorSpec &spec) { return spec.isFree(); });
-    for (DType dtype : {DType::F64, DType::F32, DType::I64, DType::Bool})
+    for (DType dtype :
+         {DType::F64, DType::F32, DType::I64, DType::U8, DType::Bool})
       if (dtype == DType::F64 || isFree)
         if (auto call = runCall(sample, dtype))
           calls.push_back(std::move(*call));

@@ -157,7 +157,7 @@ baddbmm | f[4,2,4], f[4,2,6], f[4,6,4], 0.5, 2
 
 static const char *const kIndexing = R"(
 embedding | f[4,6], i4[4,2] | f[6,4], i6[6]
-embedding_dense_backward | f[4,2,6], i4[4,2], 4, -1, false | f[6,4], i4[6], 4, 1, false | f[6,4], i4[6], 4, -1, true
+embedding_dense_backward | f[4,2,6], i4[4,2], 4, -1, false | f[4,6], s4[4], 4, 1, false | f[6,4], i4[6], 4, -1, true
 gather | f[4,6], 1, i6[4,4] | f[4,6], 1, i6[2,4] | f[6,4], 0, i6[4,4]
 index_select | f[4,6], 1, i6[4]
 index.Tensor | f[4,6], [none, i6[4]] | f[4,6,2], [i4[4], none, i2[4]] | f[6,4], [i6[4,1], i4[6]] | f[4,6,2], [none, i6[4,1], i2[2]]

@@ -324,6 +324,9 @@ static std::vector<at::Tensor> summandsOf(const at::Tensor &whole,
       double value = uniform(generator) / (i * 9 + 1);
       values.data_ptr<double>()[k] = isFloat ? value : std::floor(value);
     }
+    // By way of i64, so that u8 wraps.
+    if (!isFloat)
+      values = values.to(at::kLong);
     summands.push_back(values.to(whole.scalar_type()));
     rest = rest.sub(summands.back());
   }
