@@ -98,12 +98,18 @@ static std::pair<int64_t, int64_t> sliceBounds(const CallArgs &args,
   return {start, std::max(start, end)};
 }
 
-/// A dim that is cut is whole; one that is
-/// taken in full may be split, as bounds beyond the end are clamped.
+/// A dim that is cut is whole; one that is taken in full may be split, as
+/// bounds beyond the end are clamped.
 static ShardingRule sliceRule(AtenOp op, const CallArgs &args) {
   Sizes from = operandShape(op, 0), to = resultShape(op);
   int64_t dim = *wrapDim(args.integer(1), from.size());
   return from[dim] == to[dim] ? pointwiseRule(op) : sameDimsRule(op, {dim});
+}
+/// Nothing is clamped here: a start counted from the end is that of the whole.
+static ShardingRule narrowRule(AtenOp op, const CallArgs &args) {
+  if (args.integer(2) == 0)
+    return sliceRule(op, args);
+  return sameDimsRule(op, {*wrapDim(args.integer(1), args.type(0).getRank())});
 }
 
 static void registerSlices(OpRegistry &registry) {
@@ -161,7 +167,7 @@ static void registerSlices(OpRegistry &registry) {
                          start + *ctx.args.integer(3), 1}));
   };
   narrow.aliasing = Aliasing::View;
-  narrow.sharding = each({0}, sliceRule);
+  narrow.sharding = each({0}, narrowRule);
   narrow.localArgs = sizeAlong(3, 1);
   // Only built by gradients; the shape is argument 1.
   struct Backward {

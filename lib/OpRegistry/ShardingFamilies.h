@@ -82,8 +82,8 @@ constexpr std::nullptr_t kWhole = nullptr;
 
 /// The argument at a position is the shape of result 0.
 LocalArgs shapeAt(unsigned position);
-/// The argument at a position is the size of result 0's dim, itself an argument
-/// if `dimPosition`.
+/// The argument at a position is the size of a dim of result 0, or of the dim
+/// that another argument names.
 LocalArgs sizeAt(unsigned position, int64_t dim);
 LocalArgs sizeAlong(unsigned position, unsigned dimPosition);
 

@@ -81,7 +81,7 @@ permute | f[4,2,6], (2,0,1)
 movedim.int moveaxis.int | f[4,2,6], 0, 2
 movedim.intlist moveaxis.intlist | f[4,2,6], (0,1), (2,0)
 slice.Tensor | f[4,6], 1, 1, 3 | f[4,6], 0, 0, 4 | f[4,6], 0, -4, 9223372036854775807 | f[4,6], 1, none, none, 2
-narrow | f[4,6], 1, 1, 3 | f[4,6], 0, 0, 4
+narrow | f[4,6], 1, 1, 3 | f[4,6], 0, 0, 4 | f[4,6], 0, -4, 4
 select.int | f[4,6], 1, 2
 split.Tensor | f[4,6], 4, 1
 split_with_sizes split.sizes | f[4,6], (2,4), 1
