@@ -144,12 +144,13 @@ void Emitter::declareState() {
                      const ValueType &type, DictionaryAttr init,
                      const std::vector<std::string> &tied) {
     SmallVector<StringRef> names(tied.begin(), tied.end());
-    BufferOp::create(
-        builder, pathLocation(builder.getContext(), moduleOf(name)),
-        builder.getStringAttr(name), builder.getStringAttr(role),
-        TypeAttr::get(tensor(type)), /*param=*/StringAttr(),
-        /*state=*/StringAttr(), init,
-        names.empty() ? ArrayAttr() : builder.getStrArrayAttr(names));
+    auto buffer = BufferOp::create(
+        builder, pathLocation(builder.getContext(), moduleOf(name)), name, role,
+        cast<RankedTensorType>(tensor(type)));
+    if (init)
+      buffer.setInitAttr(init);
+    if (!names.empty())
+      buffer.setTiedAttr(builder.getStrArrayAttr(names));
   };
   for (const CapturedParam &param : model.params)
     declare(param.name, "param", param.type,

@@ -124,7 +124,26 @@ void buildTrainer(Context &context) {
   buildEvaluation(context);
 }
 
+/// Where the sizes of mesh axes and the switches come from, for reasons.
+static void recordOrigins(Context &context) {
+  static constexpr std::pair<const char *, const char *> keys[] = {
+      {"tp", "distributed_strategy.tensor_model_parallel_size"},
+      {"pp", "distributed_strategy.pipeline_model_parallel_size"},
+      {"cp", "distributed_strategy.context_parallel_size"},
+      {"dp", "trainer.devices"},
+      {"zero1", "distributed_strategy.zero1"},
+      {"sequence_parallel", "distributed_strategy.sequence_parallel"}};
+  for (auto [name, key] : keys) {
+    const Node *node = context.get(key);
+    context.out.run.strategy.origins.emplace_back(
+        name, node ? std::string(key) + " = " + show(*node) + " (" +
+                         node->location.str() + ")"
+                   : std::string(key) + " (default)");
+  }
+}
+
 void buildStrategy(Context &context) {
+  recordOrigins(context);
   StrategyConfig &strategy = context.out.run.strategy;
   const TrainerConfig &trainer = context.out.run.trainer;
   auto size = [&](const char *name) {

@@ -67,8 +67,6 @@ bool judgeByContext(const KeySpec &spec, const Node &value, const Document &doc,
     if (tp == 1)
       verdict = {Status::Equivalent, "tensor_model_parallel_size is 1: there "
                                      "is nothing to split"};
-    else if (isAmong("True", value))
-      verdict = {Status::Later, spec.why};
     else
       verdict = {Status::Honoured, ""};
     return true;
@@ -77,7 +75,7 @@ bool judgeByContext(const KeySpec &spec, const Node &value, const Document &doc,
     if (isAmong("1", value))
       verdict = {Status::Equivalent, "1 replicates nothing"};
     else
-      verdict = {Status::Later, spec.why};
+      verdict = {Status::Honoured, ""};
     return true;
   }
   if (key == "precision.parallel_layers_reduce_dtype") {

@@ -7,8 +7,11 @@
 #include "nxdt/Emit/EmitPlan.h"
 
 #include "MemoryPrediction.h"
+#include "Nxdt/IR/Sharding.h"
 #include "nxdt/Passes/Passes.h"
 #include "nxdt/Registry/OpRegistry.h"
+
+#include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 using namespace nxdt;
@@ -33,6 +36,13 @@ static FailureOr<plan::DType> toDType(Operation *op, Type type) {
   return op->emitError("element type ") << type << " cannot be part of a plan";
 }
 
+static plan::Axes toAxes(ArrayRef<AxisAttr> axes, MeshAttr mesh) {
+  plan::Axes names;
+  for (AxisAttr axis : axes)
+    names.push_back(axisText(axis, mesh));
+  return names;
+}
+
 static std::string moduleOf(Operation *op) {
   if (auto name = dyn_cast<NameLoc>(op->getLoc()))
     return name.getName().str();
@@ -43,8 +53,9 @@ namespace {
 /// Emits one function as a program.
 class ProgramEmitter {
 public:
-  ProgramEmitter(func::FuncOp func, const llvm::StringMap<int32_t> &buffers)
-      : func(func), buffers(buffers) {
+  ProgramEmitter(func::FuncOp func, const llvm::StringMap<int32_t> &buffers,
+                 MeshAttr mesh)
+      : func(func), buffers(buffers), mesh(mesh) {
     program.name = func.getName().str();
   }
   FailureOr<plan::Program> run();
@@ -56,10 +67,12 @@ private:
                                            OperandRange operands);
   LogicalResult emit(AtenOp op);
   LogicalResult emit(AtenVjpOp op);
+  LogicalResult emitCollective(Operation *op);
   void addFrees();
 
   func::FuncOp func;
   const llvm::StringMap<int32_t> &buffers;
+  MeshAttr mesh;
   DenseMap<Value, int32_t> numbers;
   plan::Program program;
 };
@@ -180,6 +193,36 @@ LogicalResult ProgramEmitter::emit(AtenVjpOp op) {
   return success();
 }
 
+LogicalResult ProgramEmitter::emitCollective(Operation *op) {
+  if (!mesh)
+    return op->emitOpError("needs the module attribute '") << kMeshAttr << "'";
+  plan::Instruction instruction;
+  instruction.kind = plan::OpKind::Collective;
+  instruction.op = "nxdt::" + op->getName().stripDialect().str();
+  instruction.module = moduleOf(op);
+  instruction.collective =
+      llvm::TypeSwitch<Operation *, plan::Collective>(op)
+          .Case<AllReduceOp>([](auto) { return plan::Collective::AllReduce; })
+          .Case<AllGatherOp>([](auto) { return plan::Collective::AllGather; })
+          .Case<ReduceScatterOp>(
+              [](auto) { return plan::Collective::ReduceScatter; })
+          .Default([](auto) { return plan::Collective::AllSlice; });
+  auto reduction = op->getAttrOfType<StringAttr>("reduction");
+  if (reduction && reduction == "max")
+    instruction.reduction = plan::Reduction::Max;
+  if (auto dim = op->getAttrOfType<IntegerAttr>("dim"))
+    instruction.dim = dim.getInt();
+  auto axes = op->getAttrOfType<ArrayAttr>("axes");
+  instruction.axes = toAxes(llvm::to_vector(axes.getAsRange<AxisAttr>()), mesh);
+  instruction.reason = op->getAttrOfType<StringAttr>("reason").str();
+  instruction.args.push_back(plan::ValueRef{numbers.lookup(op->getOperand(0))});
+  if (failed(addValue(op, op->getResult(0), -1)))
+    return failure();
+  instruction.outs.push_back(numbers[op->getResult(0)]);
+  program.instructions.push_back(std::move(instruction));
+  return success();
+}
+
 /// Each temporary is released by the instruction that uses it last.
 void ProgramEmitter::addFrees() {
   std::vector<bool> seen(program.values.size());
@@ -221,6 +264,8 @@ FailureOr<plan::Program> ProgramEmitter::run() {
       status = emit(aten);
     else if (auto vjp = dyn_cast<AtenVjpOp>(op))
       status = emit(vjp);
+    else if (isCollective(&op))
+      status = emitCollective(&op);
     else
       return op.emitOpError("cannot be part of a plan");
     if (failed(status))
@@ -230,7 +275,7 @@ FailureOr<plan::Program> ProgramEmitter::run() {
   return std::move(program);
 }
 
-static FailureOr<plan::Buffer> emitBuffer(BufferOp op) {
+static FailureOr<plan::Buffer> emitBuffer(BufferOp op, MeshAttr mesh) {
   plan::Buffer buffer;
   buffer.name = op.getSymName().str();
   buffer.role = llvm::StringSwitch<plan::Role>(op.getRole())
@@ -238,6 +283,8 @@ static FailureOr<plan::Buffer> emitBuffer(BufferOp op) {
                     .Case("master", plan::Role::Master)
                     .Case("opt_state", plan::Role::OptState)
                     .Case("grad", plan::Role::Grad)
+                    .Case("reduced_grad", plan::Role::ReducedGrad)
+                    .Case("coordinate", plan::Role::Coordinate)
                     .Case("buffer", plan::Role::Buffer)
                     .Case("input", plan::Role::Input)
                     .Default(plan::Role::Scalar);
@@ -252,8 +299,18 @@ static FailureOr<plan::Buffer> emitBuffer(BufferOp op) {
   if (failed(dtype))
     return failure();
   buffer.dtype = *dtype;
-  buffer.shape = buffer.logicalShape = type.getShape().vec();
+  SmallVector<int64_t> shape = localShape(type);
+  buffer.shape.assign(shape.begin(), shape.end());
+  buffer.logicalShape = type.getShape().vec();
   buffer.split.assign(buffer.shape.size(), {});
+  if (ShardingAttr sharding = shardingOf(type)) {
+    for (unsigned dim = 0; dim < buffer.split.size(); ++dim)
+      buffer.split[dim] = toAxes(sharding.axesOf(dim), mesh);
+    buffer.partial = toAxes(sharding.partialAxes(), mesh);
+  }
+  if (op.getAxes())
+    buffer.coordinate =
+        toAxes(llvm::to_vector(op.getAxesAttr().getAsRange<AxisAttr>()), mesh);
   if (auto init = op.getInit()) {
     auto number = [&](StringRef key) {
       return init->getAs<FloatAttr>(key).getValueAsDouble();
@@ -271,9 +328,13 @@ static FailureOr<plan::Buffer> emitBuffer(BufferOp op) {
 
 FailureOr<plan::Plan> nxdt::emitPlan(ModuleOp module) {
   plan::Plan result;
+  auto mesh = module->getAttrOfType<MeshAttr>(kMeshAttr);
+  if (mesh)
+    for (auto [name, size] : llvm::zip(mesh.getNames(), mesh.getSizes()))
+      result.mesh.emplace_back(name.str(), size);
   llvm::StringMap<int32_t> numbers;
   for (auto op : module.getOps<BufferOp>()) {
-    FailureOr<plan::Buffer> buffer = emitBuffer(op);
+    FailureOr<plan::Buffer> buffer = emitBuffer(op, mesh);
     if (failed(buffer))
       return failure();
     numbers[buffer->name] = result.buffers.size();
@@ -283,7 +344,8 @@ FailureOr<plan::Plan> nxdt::emitPlan(ModuleOp module) {
         result.tied.emplace_back(alias.str(), op.getSymName().str());
   }
   for (auto func : module.getOps<func::FuncOp>()) {
-    FailureOr<plan::Program> program = ProgramEmitter(func, numbers).run();
+    FailureOr<plan::Program> program =
+        ProgramEmitter(func, numbers, mesh).run();
     if (failed(program))
       return failure();
     result.programs.push_back(std::move(*program));

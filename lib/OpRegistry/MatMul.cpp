@@ -40,26 +40,21 @@ static double matmulFlops(const CallArgs &args, TypeRange results) {
   return 2 * elements * args.type(0).getShape().back();
 }
 
-/// [..., n] as [rows, n].
-static Value rows(AtenBuilder &builder, Value value) {
-  auto type = cast<RankedTensorType>(value.getType());
-  int64_t last = type.getShape().back();
-  return builder.reshape(
-      value, {type.getNumElements() / std::max<int64_t>(last, 1), last});
-}
-
 static void linearVjp(VjpContext &ctx) {
   // y [..., out] = x [..., in] w^T [in, out] + b.
   if (ctx.needs(0))
     ctx.set(0, ctx.call("aten::matmul", {ctx.grad(), ctx.in(1)}));
   if (!ctx.needs(1) && !ctx.needs(2))
     return;
-  Value grad = rows(ctx, ctx.grad());
   if (ctx.needs(1))
-    ctx.set(1, ctx.call("aten::mm",
-                        {ctx.call("aten::t", {grad}), rows(ctx, ctx.in(0))}));
-  if (ctx.needs(2))
-    ctx.set(2, ctx.sum(grad, {0}, false));
+    ctx.set(1, WeightGradOp::create(ctx.builder, ctx.loc, ctx.type(1),
+                                    ctx.grad(), ctx.in(0)));
+  if (!ctx.needs(2))
+    return;
+  auto leading =
+      llvm::to_vector(llvm::seq<int64_t>(0, typeOf(ctx.grad()).getRank() - 1));
+  ctx.set(2,
+          leading.empty() ? ctx.grad() : ctx.sum(ctx.grad(), leading, false));
 }
 
 namespace {

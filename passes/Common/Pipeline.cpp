@@ -51,6 +51,17 @@ std::vector<Phase> nxdt::trainingPhases(const PipelineOptions &options) {
     pm.addPass(createBuildStep());
     cleanUp(pm);
   });
+  // Shardings of all values, while shapes are still those of the whole: one
+  // rank is the case where nothing is split.
+  phase("sharded", [](OpPassManager &pm) {
+    pm.addPass(createApplyStrategy());
+    pm.addPass(createPartition());
+    cleanUp(pm);
+  });
+  phase("spmd", [](OpPassManager &pm) {
+    pm.addPass(createLowerToSpmd());
+    cleanUp(pm);
+  });
   // The last merging of equal ops lies between the two: store-in-place makes
   // order matter.
   phase("lowered", [device = options.device](OpPassManager &pm) {

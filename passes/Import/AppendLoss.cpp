@@ -41,8 +41,7 @@ struct AppendLossPass : nxdt::impl::AppendLossBase<AppendLossPass> {
     OpBuilder builder(forward);
     if (!module.lookupSymbol("targets"))
       BufferOp::create(builder, forward.getLoc(), "targets", "input",
-                       targetsType, StringAttr(), StringAttr(),
-                       DictionaryAttr(), ArrayAttr());
+                       targetsType);
 
     Location loc = NameLoc::get(builder.getStringAttr("loss"));
     unsigned argument = forward.getNumArguments();

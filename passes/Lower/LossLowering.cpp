@@ -1,4 +1,4 @@
-//===- LossLowering.cpp - cross-entropy, norms and the clip factor --------===//
+//===- LossLowering.cpp - losses, norms, weight gradients -----------------===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -56,6 +56,22 @@ Lowered nxdt::lowerCrossEntropyBackward(AtenBuilder &aten,
   Value dlogits = aten.call("aten::_log_softmax_backward_data",
                             {grad, logProbs, 1, type.getElementType()});
   return {aten.reshape(dlogits, typeOf(op.getDlogits()).getShape())};
+}
+
+Lowered nxdt::lowerWeightGrad(AtenBuilder &aten, WeightGradOp op) {
+  Value dout = rows(aten, op.getDout()), input = rows(aten, op.getInput());
+  return {aten.call("aten::mm", {aten.call("aten::t", {dout}), input})};
+}
+
+Lowered nxdt::lowerSquareSum(AtenBuilder &aten, SquareSumOp op) {
+  Type element = typeOf(op.getSum()).getElementType();
+  SmallVector<Value> norms;
+  for (Value tensor : op.getTensors())
+    norms.push_back(aten.call("aten::linalg_vector_norm",
+                              {tensor, 2, kNone, false, element}));
+  Value squares = aten.call("aten::pow.Tensor_Scalar",
+                            {aten.call("aten::stack", {norms, 0}), 2});
+  return {aten.call("aten::sum", {squares, kNone})};
 }
 
 Lowered nxdt::lowerGlobalNorm(AtenBuilder &aten, GlobalNormOp op) {

@@ -26,6 +26,8 @@ static FailureOr<Lowered> lower(AtenBuilder &aten, Operation *op,
       .Case<CrossEntropyOp>([&](auto o) { return lowerCrossEntropy(aten, o); })
       .Case<CrossEntropyBackwardOp>(
           [&](auto o) { return lowerCrossEntropyBackward(aten, o); })
+      .Case<WeightGradOp>([&](auto o) { return lowerWeightGrad(aten, o); })
+      .Case<SquareSumOp>([&](auto o) { return lowerSquareSum(aten, o); })
       .Case<GlobalNormOp>([&](auto o) { return lowerGlobalNorm(aten, o); })
       .Case<ClipScaleOp>([&](auto o) { return lowerClipScale(aten, o); })
       .Default([](Operation *o) -> FailureOr<Lowered> {
@@ -46,7 +48,8 @@ struct LowerToAtenPass : nxdt::impl::LowerToAtenBase<LowerToAtenPass> {
     SmallVector<Operation *> typed;
     for (auto func : getOperation().getOps<func::FuncOp>())
       for (Operation &op : func.front().without_terminator())
-        if (!isa<AtenOp, AtenVjpOp, GradAccumulateOp, AdamWOp, SgdOp>(op))
+        if (!isa<AtenOp, AtenVjpOp, AccumulateOp, AdamWOp, SgdOp>(op) &&
+            !isCollective(&op))
           typed.push_back(&op);
     for (Operation *op : typed) {
       OpBuilder builder(op);

@@ -29,7 +29,7 @@ private:
   FlatSymbolRefAttr bufferName(Value value);
   bool canOverwrite(Operation *op, Value old, Value updated);
   LogicalResult lowerTyped(Operation *op);
-  FailureOr<Lowered> lowerAccumulate(AtenBuilder &aten, GradAccumulateOp op);
+  FailureOr<Lowered> lowerAccumulate(AtenBuilder &aten, AccumulateOp op);
   FailureOr<Lowered> lowerUpdate(AtenBuilder &aten, Operation *op);
   Value argumentFor(FlatSymbolRefAttr buffer, Type type);
   void storeResults();
@@ -70,18 +70,19 @@ bool ProgramStores::canOverwrite(Operation *op, Value old, Value updated) {
 FailureOr<Lowered> ProgramStores::lowerUpdate(AtenBuilder &aten,
                                               Operation *op) {
   // Results line up with these operands.
-  SmallVector<Value> olds;
+  SmallVector<OpOperand *> olds;
   if (auto adamw = dyn_cast<AdamWOp>(op))
-    olds = {adamw.getParam(), adamw.getExpAvg(), adamw.getExpAvgSq()};
+    olds = {&adamw.getParamMutable(), &adamw.getExpAvgMutable(),
+            &adamw.getExpAvgSqMutable()};
   else if (auto sgd = dyn_cast<SgdOp>(op)) {
-    olds = {sgd.getParam()};
-    if (sgd.getMomentumBuffer())
-      olds.push_back(sgd.getMomentumBuffer());
+    olds = {&sgd.getParamMutable()};
+    for (OpOperand &buffer : sgd.getMomentumBufferMutable())
+      olds.push_back(&buffer);
   }
+  // A rank's part of a parameter is updated apart: it may be a view of it.
   for (auto [old, updated] : llvm::zip(olds, op->getResults()))
-    if (!canOverwrite(op, old, updated))
-      return op->emitOpError("updates a value that is not a buffer, or that is "
-                             "read afterwards");
+    if (!canOverwrite(op, old->get(), updated))
+      old->set(aten.call("aten::clone", {old->get(), kNone}));
   if (auto adamw = dyn_cast<AdamWOp>(op)) {
     if (!bufferName(adamw.getGrad()))
       return op->emitOpError("takes its gradient from a buffer");
@@ -94,20 +95,21 @@ FailureOr<Lowered> ProgramStores::lowerUpdate(AtenBuilder &aten,
 }
 
 FailureOr<Lowered> ProgramStores::lowerAccumulate(AtenBuilder &aten,
-                                                  GradAccumulateOp op) {
+                                                  AccumulateOp op) {
   if (canOverwrite(op, op.getAcc(), op.getResult())) {
-    callInPlace(aten, "aten::add_.Tensor", {op.getAcc(), op.getGrad(), 1}, {0});
+    callInPlace(aten, "aten::add_.Tensor", {op.getAcc(), op.getValue(), 1},
+                {0});
     return Lowered{op.getAcc()};
   }
   Type element = cast<RankedTensorType>(op.getAcc().getType()).getElementType();
-  return Lowered{aten.add(op.getAcc(), aten.cast(op.getGrad(), element))};
+  return Lowered{aten.add(op.getAcc(), aten.cast(op.getValue(), element))};
 }
 
 LogicalResult ProgramStores::lowerTyped(Operation *op) {
   OpBuilder builder(op);
   AtenBuilder aten(builder, op->getLoc());
   FailureOr<Lowered> lowered = failure();
-  if (auto accumulate = dyn_cast<GradAccumulateOp>(op))
+  if (auto accumulate = dyn_cast<AccumulateOp>(op))
     lowered = lowerAccumulate(aten, accumulate);
   else if (isa<AdamWOp, SgdOp>(op))
     lowered = lowerUpdate(aten, op);
@@ -180,7 +182,7 @@ void ProgramStores::storeResults() {
 LogicalResult ProgramStores::run() {
   SmallVector<Operation *> typed;
   for (Operation &op : func.front().without_terminator())
-    if (!isa<AtenOp, AtenVjpOp>(op))
+    if (!isa<AtenOp, AtenVjpOp>(op) && !isCollective(&op))
       typed.push_back(&op);
   for (Operation *op : typed)
     if (failed(lowerTyped(op)))

@@ -18,6 +18,8 @@ Lowered lowerSdpa(AtenBuilder &aten, SdpaOp op, bool cpuKernel);
 Lowered lowerSdpaBackward(AtenBuilder &aten, SdpaBackwardOp op, bool cpuKernel);
 Lowered lowerCrossEntropy(AtenBuilder &aten, CrossEntropyOp op);
 Lowered lowerCrossEntropyBackward(AtenBuilder &aten, CrossEntropyBackwardOp op);
+Lowered lowerWeightGrad(AtenBuilder &aten, WeightGradOp op);
+Lowered lowerSquareSum(AtenBuilder &aten, SquareSumOp op);
 Lowered lowerGlobalNorm(AtenBuilder &aten, GlobalNormOp op);
 Lowered lowerClipScale(AtenBuilder &aten, ClipScaleOp op);
 

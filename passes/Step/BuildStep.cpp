@@ -109,12 +109,13 @@ LogicalResult BuildStepPass::declareState(func::FuncOp gradients) {
     Type element = type.getElementTypeBitWidth() < 32
                        ? Float32Type::get(&getContext())
                        : type.getElementType();
-    return BufferOp::create(
+    auto buffer = BufferOp::create(
         builder, owner.getLoc(), (owner.getSymName() + "." + suffix).str(),
-        role, RankedTensorType::get(type.getShape(), element),
-        owner.getSymNameAttr(),
-        state.empty() ? StringAttr() : builder.getStringAttr(state),
-        DictionaryAttr(), ArrayAttr());
+        role, RankedTensorType::get(type.getShape(), element));
+    buffer.setParamAttr(owner.getSymNameAttr());
+    if (!state.empty())
+      buffer.setState(state);
+    return buffer;
   };
   for (unsigned i = 0; i < gradients.getNumResults(); ++i) {
     auto name =
@@ -147,8 +148,7 @@ LogicalResult BuildStepPass::declareState(func::FuncOp gradients) {
       return;
     }
     BufferOp::create(builder, gradients.getLoc(), name, role,
-                     RankedTensorType::get({}, element), StringAttr(),
-                     StringAttr(), DictionaryAttr(), ArrayAttr());
+                     RankedTensorType::get({}, element));
   };
   Type f32 = builder.getF32Type(), f64 = builder.getF64Type(),
        i64 = builder.getI64Type();
@@ -185,8 +185,8 @@ void BuildStepPass::buildTrainStep(func::FuncOp gradients) {
     OpBuilder::InsertionGuard guard(program.builder);
     program.builder.setInsertionPointAfterValue(grad);
     Value acc = program.read(state->grad.getSymName());
-    auto sum = GradAccumulateOp::create(program.builder, grad.getLoc(),
-                                        acc.getType(), acc, grad);
+    auto sum = AccumulateOp::create(program.builder, grad.getLoc(),
+                                    acc.getType(), acc, grad);
     program.write(state->grad.getSymName(), sum);
   }
 }

@@ -72,8 +72,7 @@ void ProgramBuilder::zero(StringRef buffer) {
 
 void ProgramBuilder::accumulate(StringRef buffer, Value value) {
   Value acc = read(buffer);
-  Type element = cast<RankedTensorType>(acc.getType()).getElementType();
-  write(buffer, aten().add(acc, aten().cast(value, element)));
+  write(buffer, AccumulateOp::create(builder, loc, acc.getType(), acc, value));
 }
 
 SmallVector<Value> ProgramBuilder::inlineBody(func::FuncOp source) {

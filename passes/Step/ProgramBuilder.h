@@ -27,7 +27,7 @@ public:
   void write(llvm::StringRef buffer, mlir::Value value);
   /// Writes zeros.
   void zero(llvm::StringRef buffer);
-  /// Adds a scalar to a scalar buffer, in the buffer's type.
+  /// Adds to a buffer, in the buffer's type.
   void accumulate(llvm::StringRef buffer, mlir::Value value);
   /// Clones a function's body; its arguments become reads. Returns what it
   /// returns.

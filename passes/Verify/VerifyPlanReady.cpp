@@ -9,6 +9,7 @@
 // that shares its memory. Which values do is derived here anew.
 //
 //===----------------------------------------------------------------------===//
+#include "Nxdt/IR/Sharding.h"
 #include "nxdt/Passes/Passes.h"
 #include "nxdt/Registry/OpRegistry.h"
 
@@ -81,10 +82,11 @@ void ProgramVerifier::verifySignature() {
                  << " is bound to no declared buffer";
       continue;
     }
-    if (buffer.getTensorType() != argument.getType())
+    RankedTensorType held = localType(buffer.getTensorType());
+    if (held != argument.getType())
       fail(func) << "argument " << number << " of program @" << func.getName()
                  << " is " << argument.getType() << ", its buffer @"
-                 << buffer.getSymName() << " is " << buffer.getTensorType();
+                 << buffer.getSymName() << " is " << held;
     if (!seen.try_emplace(buffer.getSymNameAttr(), number).second)
       fail(func) << "arguments " << seen[buffer.getSymNameAttr()] << " and "
                  << number << " of program @" << func.getName()
@@ -115,6 +117,10 @@ void ProgramVerifier::verifyWrites(AtenOp op) {
   if (!mutates)
     return;
   for (int32_t number : mutates.asArrayRef()) {
+    // A copy that the program made for this.
+    if (auto copy = op.getInputs()[number].getDefiningOp<AtenOp>();
+        copy && copy.getCallee() == "aten::clone")
+      continue;
     auto argument = dyn_cast<BlockArgument>(op.getInputs()[number]);
     BufferOp buffer = argument
                           ? bufferOf(func, argument.getArgNumber(), symbols)
@@ -142,6 +148,12 @@ void ProgramVerifier::verifyWrites(AtenOp op) {
 /// view, so it counts as one.
 void ProgramVerifier::follow(Operation *op) {
   auto aten = dyn_cast<AtenOp>(op);
+  if (isa<AllSliceOp>(op))
+    if (auto it = shareOf.find(op->getOperand(0)); it != shareOf.end()) {
+      Share share = it->second;
+      shareOf[op->getResult(0)] = share;
+      return;
+    }
   if (!aten || aten.getInputs().empty())
     return;
   Value source;
@@ -161,10 +173,11 @@ void ProgramVerifier::follow(Operation *op) {
 }
 
 void ProgramVerifier::verifyOp(Operation *op) {
-  if (!isa<AtenOp, AtenVjpOp, func::ReturnOp>(op)) {
+  if (!isa<AtenOp, AtenVjpOp, func::ReturnOp>(op) && !isCollective(op)) {
     fail(op) << "'" << op->getName().getStringRef() << "' is left in program @"
              << func.getName()
-             << "; only nxdt.aten and nxdt.aten_vjp have a place in a plan";
+             << "; only nxdt.aten, nxdt.aten_vjp and collectives have a place "
+                "in a plan";
     return;
   }
   verifyReads(op);

@@ -104,10 +104,21 @@ private:
       return;
     if (out.isVjp)
       fail("an aten_vjp of an operator that mutates its arguments");
+    if (isOwnCopy(index))
+      return;
     if (value(index).buffer < 0)
       fail("mutates its argument '" + argument.name() + "', but the value " +
            std::to_string(index) + " is not bound to a buffer");
     out.written.push_back(value(index).buffer);
+  }
+
+  /// A copy that the program makes shares its memory with no other value.
+  bool isOwnCopy(int32_t index) const {
+    for (const Instruction &other : context.program.instructions)
+      if (other.outs.size() == 1 && other.outs[0] == index)
+        return other.kind == plan::OpKind::Aten && other.op == "aten::clone" &&
+               value(index).buffer < 0;
+    return false;
   }
 
   static std::string kindOf(const Arg &arg) {

@@ -8,7 +8,7 @@
 // CHECK-LABEL: func @begin_step
 // CHECK-LABEL: func @train_step
 // CHECK: nxdt.cross_entropy
-// CHECK: nxdt.grad_accumulate %{{.*}}, %{{.*}} : tensor<8x4xf32>, tensor<8x4xf32>
+// CHECK: nxdt.accumulate %{{.*}}, %{{.*}} : tensor<8x4xf32>, tensor<8x4xf32>
 // CHECK-LABEL: func @finish_step
 // CHECK: %[[N:.*]] = nxdt.global_norm
 // CHECK: nxdt.clip_scale %[[N]], %{{.*}} {max_norm = 1.000000e+00 : f64}
@@ -16,7 +16,8 @@
 // CHECK: nxdt.adamw {{.*}}weight_decay = 1.000000e-01 : f64} : tensor<8x4xf32>
 // CHECK: nxdt.adamw {{.*}}weight_decay = 0.000000e+00 : f64} : tensor<4xf32>
 // CHECK-LABEL: func @eval_step
-// CHECK-NOT: nxdt.grad_accumulate
+// CHECK: nxdt.accumulate %{{.*}} : tensor<f64>, tensor<f32>
+// CHECK: nxdt.accumulate %{{.*}} : tensor<i64>, tensor<i64>
 // CHECK-LABEL: func @norm_params
 module attributes {nxdt.train = {optimizer = "adamw", beta1 = 0.9, beta2 = 0.95, eps = 1.0e-8, weight_decay = 0.1, decay_norms = false, max_norm = 1.0}} {
   nxdt.buffer @w {role = "param"} : tensor<8x4xf32>
@@ -36,7 +37,7 @@ module attributes {nxdt.train = {optimizer = "adamw", beta1 = 0.9, beta2 = 0.95,
 // CHECK-DAG: nxdt.buffer @w.grad {param = "w", role = "grad"} : tensor<8x4xf32>
 // CHECK-DAG: nxdt.buffer @w.momentum_buffer {param = "w", role = "opt_state", state = "momentum_buffer"} : tensor<8x4xf32>
 // CHECK-LABEL: func @train_step
-// CHECK: nxdt.grad_accumulate %{{.*}}, %{{.*}} : tensor<8x4xf32>, tensor<8x4xbf16>
+// CHECK: nxdt.accumulate %{{.*}}, %{{.*}} : tensor<8x4xf32>, tensor<8x4xbf16>
 // CHECK-LABEL: func @finish_step
 // CHECK: nxdt.clip_scale %{{.*}}, %{{[a-z0-9]+}} : tensor<f32>
 // CHECK-LABEL: func @update_step

@@ -7,6 +7,7 @@
 #include "Compile.h"
 
 #include "PlanFolder.h"
+#include "StrategyAttributes.h"
 #include "nxdt/Capture/Capture.h"
 #include "nxdt/Emit/EmitPlan.h"
 #include "nxdt/Passes/Passes.h"
@@ -94,7 +95,9 @@ LogicalResult Compilation::capture() {
   CaptureRequest request;
   request.model = config.model;
   request.precision = config.precision;
-  request.microBatchSize = config.data.microBatchSize;
+  // The micro-batches of all data-parallel ranks at once: dp splits them.
+  request.microBatchSize =
+      config.data.microBatchSize * config.strategy.dataParallelSize;
   request.sequenceLength = config.model.encoderSeqLength;
   Operation *captured = nullptr;
   if (!entry(&context, &request, &captured))
@@ -130,6 +133,7 @@ void Compilation::annotate() {
     train.set("correct_bias", b.getBoolAttr(optim.correctBias));
   }
   module->getOperation()->setAttr(kTrainAttr, train.getDictionary(&context));
+  annotateStrategy(*module, config);
 }
 
 std::string Compilation::text() {
@@ -155,7 +159,6 @@ void Compilation::dump(const std::string &phase) {
 
 void Compilation::finishPlan() {
   result.device = deviceOf(config);
-  result.mesh = {{"pp", 1}, {"dp", 1}, {"cp", 1}, {"tp", 1}};
   result.microBatchSize = config.data.microBatchSize;
   result.sequenceLength = config.model.encoderSeqLength;
   if (!config.model.plugin.empty())

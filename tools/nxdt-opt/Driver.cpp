@@ -20,8 +20,8 @@ using namespace nxdt;
 using llvm::StringRef;
 
 static constexpr StringRef kEmitKinds[] = {
-    "captured", "functionalized", "loss",    "fused",
-    "autodiff", "step",           "lowered", "plan"};
+    "captured", "functionalized", "loss", "fused",   "autodiff",
+    "step",     "sharded",        "spmd", "lowered", "plan"};
 
 const char *nxdt::driverUsage() {
   return "usage: nxdt-opt CONFIG.yaml [key=value ...] [options]\n"

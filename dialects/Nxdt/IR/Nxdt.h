@@ -17,6 +17,11 @@
 #include "mlir/IR/TensorEncoding.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
+namespace nxdt {
+/// How the ranks' tensors make up the one they are parts of.
+enum class Reduction { Sum, Max };
+} // namespace nxdt
+
 #include "NxdtDialect.h.inc"
 
 #define GET_ATTRDEF_CLASSES
@@ -36,6 +41,11 @@ inline mlir::RankedTensorType typeOf(mlir::Value value) {
 }
 inline bool isFloatTensor(mlir::Value value) {
   return mlir::isa<mlir::FloatType>(typeOf(value).getElementType());
+}
+
+/// Whether an op is done by the ranks of a group, or takes a rank's part.
+inline bool isCollective(mlir::Operation *op) {
+  return mlir::isa<AllReduceOp, AllGatherOp, ReduceScatterOp, AllSliceOp>(op);
 }
 
 /// Number of tensor operands that `args` (the `args` attribute of nxdt.aten)

@@ -103,9 +103,13 @@ def Nxdt_ShardingAttr : Nxdt_Attr<"Sharding", "sharding", [VerifiableTensorEncod
   let summary = "How a tensor lies on the mesh; the encoding of its type";
   let description = [{
     Per dimension the axes that split it, major to minor, and the axes over
-    which each rank holds one term of a sum (`partial`). An axis that is in
-    neither replicates. Axes appear once, sizes divide, `pp` splits nothing, and
-    only floats and integers wider than a bit can be partial.
+    which each rank holds one term of a sum (`partial`) or one candidate of a
+    maximum (`partial max`). An axis that is in neither replicates. Axes appear
+    once, `pp` splits nothing, and only floats and integers wider than a bit can
+    be partial.
+
+    A dimension that does not divide is split into parts of ceil(size / axis
+    size), at each of its axes in turn; the last parts are padded.
 
     ```mlir
     tensor<8x64x512xf32, #nxdt.sharding<#mesh, [[dp], [], [tp]]>>
@@ -114,7 +118,8 @@ def Nxdt_ShardingAttr : Nxdt_Attr<"Sharding", "sharding", [VerifiableTensorEncod
   }];
   let parameters = (ins "::nxdt::MeshAttr":$mesh,
                         ArrayRefParameter<"::mlir::ArrayAttr">:$dims,
-                        "::mlir::ArrayAttr":$partial);
+                        "::mlir::ArrayAttr":$partial,
+                        "::nxdt::Reduction":$reduction);
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
@@ -128,6 +133,8 @@ def Nxdt_ShardingAttr : Nxdt_Attr<"Sharding", "sharding", [VerifiableTensorEncod
     bool isPartial() const { return !getPartial().empty(); }
     /// Neither split nor partial.
     bool isReplicated() const;
+    /// Whether the last parts of a dimension of this size are padded.
+    bool isPadded(unsigned dim, int64_t size) const;
     ::llvm::SmallVector<::nxdt::AxisAttr> axesOf(unsigned dim) const;
     ::llvm::SmallVector<::nxdt::AxisAttr> partialAxes() const;
   }];

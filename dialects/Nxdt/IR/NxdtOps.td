@@ -19,6 +19,7 @@ def Nxdt_Tensor : StaticShapeTensorOf<[AnyFloat, AnySignlessInteger]>;
 def Nxdt_FloatTensor : StaticShapeTensorOf<[AnyFloat]>;
 def Nxdt_Scalar : 0DTensorOf<[AnyFloat, AnySignlessInteger]>;
 def Nxdt_FloatScalar : 0DTensorOf<[AnyFloat]>;
+def Nxdt_AxesAttr : TypedArrayAttrBase<Nxdt_AxisAttr, "mesh axes, major to minor">;
 
 //===----------------------------------------------------------------------===//
 // State
@@ -29,11 +30,13 @@ def Nxdt_BufferOp : Nxdt_Op<"buffer", [Symbol]> {
   let description = [{
     Roles: `param` (a weight in compute precision), `master` (its fp32 master,
     only where it differs), `opt_state` (`state` names it), `grad` (fp32
-    accumulator), `buffer` (a module's registered buffer), `input` (set by the
-    runtime), `scalar` (accumulators and results of a step).
+    accumulator), `reduced_grad` (the same summed over the ranks, where it lies
+    otherwise), `buffer` (a module's registered buffer), `input` (set by the
+    runtime), `scalar` (accumulators and results of a step), `coordinate` (the
+    rank's index along `axes`, i64).
 
-    `param` names the parameter that a `master`, `opt_state` or `grad` belongs
-    to. `init` says how a parameter's elements come to be when no weights are
+    `param` names the parameter that a `master`, `opt_state`, `grad` or
+    `reduced_grad` belongs to. `init` says how a parameter's elements come to be when no weights are
     loaded: `{kind = "normal", mean, std}`, `{kind = "uniform", low, high}` or
     `{kind = "constant", value}`. `tied` lists further names of the parameter.
 
@@ -48,8 +51,15 @@ def Nxdt_BufferOp : Nxdt_Op<"buffer", [Symbol]> {
     OptionalAttr<StrAttr>:$param,
     OptionalAttr<StrAttr>:$state,
     OptionalAttr<DictionaryAttr>:$init,
-    OptionalAttr<StrArrayAttr>:$tied);
+    OptionalAttr<StrArrayAttr>:$tied,
+    OptionalAttr<Nxdt_AxesAttr>:$axes);
   let assemblyFormat = "$sym_name attr-dict `:` $type";
+  let builders = [
+    OpBuilder<(ins "::llvm::StringRef":$name, "::llvm::StringRef":$role, "::mlir::RankedTensorType":$type), [{
+      build($_builder, $_state, $_builder.getStringAttr(name), $_builder.getStringAttr(role),
+            ::mlir::TypeAttr::get(type), {}, {}, {}, {}, {});
+    }]>
+  ];
   let extraClassDeclaration = [{
     ::mlir::RankedTensorType getTensorType() {
       return ::mlir::cast<::mlir::RankedTensorType>(getType());
@@ -204,23 +214,39 @@ def Nxdt_CrossEntropyBackwardOp : Nxdt_Op<"cross_entropy_backward", [Pure]> {
   let hasVerifier = 1;
 }
 
+def Nxdt_WeightGradOp : Nxdt_Op<"weight_grad", [Pure]> {
+  let summary = "Gradient of a linear layer for its weight";
+  let description = [{
+    `dout` [..., O] and `input` [..., I] give [O, I], summed over all leading
+    dimensions: one op, so that these may be split by different axes.
+
+    ```mlir
+    %dw = nxdt.weight_grad %dout, %x : tensor<1x64x8xf32>, tensor<1x64x4xf32> -> tensor<8x4xf32>
+    ```
+  }];
+  let arguments = (ins Nxdt_FloatTensor:$dout, Nxdt_FloatTensor:$input);
+  let results = (outs Nxdt_FloatTensor:$result);
+  let assemblyFormat = "$dout `,` $input attr-dict `:` type($dout) `,` type($input) `->` type($result)";
+  let hasVerifier = 1;
+}
+
 //===----------------------------------------------------------------------===//
 // Optimizer step
 //===----------------------------------------------------------------------===//
 
-def Nxdt_GradAccumulateOp : Nxdt_Op<"grad_accumulate", [Pure, AllTypesMatch<["acc", "result"]>]> {
-  let summary = "Add a micro-batch's gradient to its accumulator";
+def Nxdt_AccumulateOp : Nxdt_Op<"accumulate", [Pure, AllTypesMatch<["acc", "result"]>]> {
+  let summary = "Add a micro-batch's part to an accumulator";
   let description = [{
-    The sum is computed in the accumulator's type (fp32) whatever the
-    gradient's type is.
+    The sum is computed in the accumulator's type (gradients: fp32), whatever
+    the type of what is added.
 
     ```mlir
-    %1 = nxdt.grad_accumulate %acc, %g : tensor<8xf32>, tensor<8xbf16>
+    %1 = nxdt.accumulate %acc, %g : tensor<8xf32>, tensor<8xbf16>
     ```
   }];
-  let arguments = (ins Nxdt_FloatTensor:$acc, Nxdt_FloatTensor:$grad);
-  let results = (outs Nxdt_FloatTensor:$result);
-  let assemblyFormat = "$acc `,` $grad attr-dict `:` type($acc) `,` type($grad)";
+  let arguments = (ins Nxdt_Tensor:$acc, Nxdt_Tensor:$value);
+  let results = (outs Nxdt_Tensor:$result);
+  let assemblyFormat = "$acc `,` $value attr-dict `:` type($acc) `,` type($value)";
   let hasVerifier = 1;
 }
 
@@ -236,6 +262,20 @@ def Nxdt_GlobalNormOp : Nxdt_Op<"global_norm", [Pure]> {
   let arguments = (ins Variadic<Nxdt_FloatTensor>:$tensors);
   let results = (outs Nxdt_FloatScalar:$norm);
   let assemblyFormat = "`(` $tensors `)` attr-dict `:` functional-type($tensors, $norm)";
+}
+
+def Nxdt_SquareSumOp : Nxdt_Op<"square_sum", [Pure]> {
+  let summary = "Sum of the squares of all elements of several tensors";
+  let description = [{
+    What ranks that hold parts of the tensors add up for a global norm.
+
+    ```mlir
+    %n = nxdt.square_sum(%a, %b) : (tensor<8xf32>, tensor<4x2xf32>) -> tensor<f32>
+    ```
+  }];
+  let arguments = (ins Variadic<Nxdt_FloatTensor>:$tensors);
+  let results = (outs Nxdt_FloatScalar:$sum);
+  let assemblyFormat = "`(` $tensors `)` attr-dict `:` functional-type($tensors, $sum)";
 }
 
 def Nxdt_ClipScaleOp : Nxdt_Op<"clip_scale", [Pure]> {
@@ -314,6 +354,72 @@ def Nxdt_SgdOp : Nxdt_Op<"sgd", [Pure, AllShapesMatch<["param", "grad"]>]> {
     `:` functional-type(operands, results)
   }];
   let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Shardings and collectives
+//===----------------------------------------------------------------------===//
+
+def Nxdt_ReshardOp : Nxdt_Op<"reshard", [Pure]> {
+  let summary = "The same tensor lying otherwise on the mesh";
+  let description = [{
+    The only op that changes a sharding. `reason` says why it is there, and
+    stays with the collective that it becomes.
+
+    ```mlir
+    %1 = nxdt.reshard %0 {reason = "tensor parallelism"}
+        : tensor<8x64xf32, #nxdt.sharding<#mesh, [[], []], partial [tp]>> -> tensor<8x64xf32, #nxdt.sharding<#mesh, [[], []]>>
+    ```
+  }];
+  let arguments = (ins Nxdt_Tensor:$input, StrAttr:$reason);
+  let results = (outs Nxdt_Tensor:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+class Nxdt_CollectiveOp<string opMnemonic, dag extra = (ins)>
+    : Nxdt_Op<opMnemonic, [Pure]> {
+  let arguments = !con((ins Nxdt_Tensor:$input, Nxdt_AxesAttr:$axes), extra,
+                       (ins StrAttr:$reason));
+  let results = (outs Nxdt_Tensor:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def Nxdt_AllReduceOp : Nxdt_CollectiveOp<"all_reduce", (ins StrAttr:$reduction)> {
+  let summary = "Elementwise sum or maximum over the ranks along `axes`";
+  let description = [{
+    ```mlir
+    %1 = nxdt.all_reduce %0 {axes = [#nxdt.axis<tp:(1)4>], reduction = "sum", reason = "tensor parallelism"} : tensor<8xf32> -> tensor<8xf32>
+    ```
+  }];
+}
+
+def Nxdt_AllGatherOp : Nxdt_CollectiveOp<"all_gather", (ins I64Attr:$dim)> {
+  let summary = "The parts of dimension `dim` from all ranks along `axes`";
+  let description = [{
+    ```mlir
+    %1 = nxdt.all_gather %0 {axes = [#nxdt.axis<tp:(1)4>], dim = 0 : i64, reason = "sequence parallelism"} : tensor<8xf32> -> tensor<32xf32>
+    ```
+  }];
+}
+
+def Nxdt_ReduceScatterOp : Nxdt_CollectiveOp<"reduce_scatter", (ins I64Attr:$dim, StrAttr:$reduction)> {
+  let summary = "This rank's part of the sum over the ranks along `axes`";
+  let description = [{
+    ```mlir
+    %1 = nxdt.reduce_scatter %0 {axes = [#nxdt.axis<dp:(1)2>], dim = 0 : i64, reduction = "sum", reason = "ZeRO-1"} : tensor<8xf32> -> tensor<4xf32>
+    ```
+  }];
+}
+
+def Nxdt_AllSliceOp : Nxdt_CollectiveOp<"all_slice", (ins I64Attr:$dim)> {
+  let summary = "This rank's part of dimension `dim`; no communication";
+  let description = [{
+    ```mlir
+    %1 = nxdt.all_slice %0 {axes = [#nxdt.axis<dp:(1)2>], dim = 0 : i64, reason = "ZeRO-1"} : tensor<8xf32> -> tensor<4xf32>
+    ```
+  }];
 }
 
 #endif // NXDT_OPS

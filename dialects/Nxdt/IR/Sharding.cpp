@@ -126,6 +126,67 @@ void AxisAttr::print(AsmPrinter &printer) const {
   printer << '>';
 }
 
+std::string nxdt::axisText(AxisAttr axis, MeshAttr mesh) {
+  std::string text = axis.getName().str();
+  if (axis.getPre() == 1 && axis.getSize() == mesh.sizeOf(axis.getName()))
+    return text;
+  return text + ":(" + std::to_string(axis.getPre()) + ")" +
+         std::to_string(axis.getSize());
+}
+
+int64_t nxdt::partsOf(ArrayRef<AxisAttr> axes) {
+  int64_t parts = 1;
+  for (AxisAttr axis : axes)
+    parts *= axis.getSize();
+  return parts;
+}
+
+int64_t nxdt::partSize(int64_t size, ArrayRef<AxisAttr> axes) {
+  for (AxisAttr axis : axes)
+    size = llvm::divideCeil(size, axis.getSize());
+  return size;
+}
+
+void nxdt::appendAxis(Axes &axes, AxisAttr axis) {
+  if (axis.getSize() == 1)
+    return;
+  if (!axes.empty() && axes.back().getName() == axis.getName() &&
+      axes.back().getPre() * axes.back().getSize() == axis.getPre()) {
+    AxisAttr last = axes.back();
+    axes.back() = AxisAttr::get(axis.getContext(), last.getName(),
+                                last.getPre(), last.getSize() * axis.getSize());
+    return;
+  }
+  axes.push_back(axis);
+}
+
+CommonSplit nxdt::commonSplit(ArrayRef<AxisAttr> a, ArrayRef<AxisAttr> b) {
+  CommonSplit result;
+  SmallVector<AxisAttr> restA(a), restB(b);
+  while (!restA.empty() && !restB.empty()) {
+    AxisAttr x = restA.front(), y = restB.front();
+    int64_t size = std::min(x.getSize(), y.getSize());
+    if (x.getName() != y.getName() || x.getPre() != y.getPre() ||
+        std::max(x.getSize(), y.getSize()) % size != 0)
+      break;
+    auto take = [&](SmallVector<AxisAttr> &rest, AxisAttr axis) {
+      if (axis.getSize() == size)
+        rest.erase(rest.begin());
+      else
+        rest.front() =
+            AxisAttr::get(axis.getContext(), axis.getName(),
+                          axis.getPre() * size, axis.getSize() / size);
+    };
+    appendAxis(result.common,
+               AxisAttr::get(x.getContext(), x.getName(), x.getPre(), size));
+    take(restA, x);
+    take(restB, y);
+  }
+  result.restA.assign(restA.begin(), restA.end());
+  result.restB.assign(restB.begin(), restB.end());
+  return result;
+}
+
 AxisAttr nxdt::wholeAxis(MeshAttr mesh, StringRef name) {
   int64_t size = mesh.sizeOf(name);
   if (size == 0)
@@ -152,10 +213,12 @@ SmallVector<AxisAttr> ShardingAttr::partialAxes() const {
 }
 
 int64_t ShardingAttr::partsOf(unsigned dim) const {
-  int64_t parts = 1;
-  for (AxisAttr axis : axesOf(dim))
-    parts *= axis.getSize();
-  return parts;
+  return nxdt::partsOf(axesOf(dim));
+}
+
+bool ShardingAttr::isPadded(unsigned dim, int64_t size) const {
+  SmallVector<AxisAttr> axes = axesOf(dim);
+  return partSize(size, axes) * nxdt::partsOf(axes) != size;
 }
 
 bool ShardingAttr::isReplicated() const {
@@ -180,7 +243,7 @@ static LogicalResult verifyAxis(function_ref<InFlightDiagnostic()> emitError,
 
 LogicalResult ShardingAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                    MeshAttr mesh, ArrayRef<ArrayAttr> dims,
-                                   ArrayAttr partial) {
+                                   ArrayAttr partial, Reduction) {
   SmallVector<AxisAttr> seen;
   auto check = [&](Attribute attr, bool splits) -> LogicalResult {
     auto axis = dyn_cast<AxisAttr>(attr);
@@ -213,13 +276,9 @@ LogicalResult ShardingAttr::verifyEncoding(
   if (shape.size() != getDims().size())
     return emitError() << "sharding has " << getDims().size()
                        << " dimensions, the tensor " << shape.size();
-  for (auto [dim, size] : llvm::enumerate(shape))
-    if (size % partsOf(dim) != 0)
-      return emitError() << "dimension " << dim << " of size " << size
-                         << " does not split into " << partsOf(dim) << " parts";
   if (isPartial() && elementType.isInteger(1))
     return emitError() << "a tensor of bools cannot be a partial sum";
-  return verify(emitError, getMesh(), getDims(), getPartial());
+  return verify(emitError, getMesh(), getDims(), getPartial(), getReduction());
 }
 
 Attribute ShardingAttr::parse(AsmParser &parser, Type) {
@@ -248,15 +307,21 @@ Attribute ShardingAttr::parse(AsmParser &parser, Type) {
         return parseAxes(dims.emplace_back());
       }))
     return {};
-  if (succeeded(parser.parseOptionalComma()) &&
-      (parser.parseKeyword("partial") || parseAxes(partial)))
-    return {};
+  Reduction reduction = Reduction::Sum;
+  if (succeeded(parser.parseOptionalComma())) {
+    if (parser.parseKeyword("partial"))
+      return {};
+    if (succeeded(parser.parseOptionalKeyword("max")))
+      reduction = Reduction::Max;
+    if (parseAxes(partial))
+      return {};
+  }
   if (parser.parseGreater())
     return {};
-  if (failed(
-          verify([&] { return parser.emitError(loc); }, mesh, dims, partial)))
+  if (failed(verify([&] { return parser.emitError(loc); }, mesh, dims, partial,
+                    reduction)))
     return {};
-  return get(context, mesh, dims, partial);
+  return get(context, mesh, dims, partial, reduction);
 }
 
 void ShardingAttr::print(AsmPrinter &printer) const {
@@ -272,6 +337,8 @@ void ShardingAttr::print(AsmPrinter &printer) const {
   printer << ']';
   if (isPartial()) {
     printer << ", partial ";
+    if (getReduction() == Reduction::Max)
+      printer << "max ";
     printAxes(getPartial());
   }
   printer << '>';
@@ -281,17 +348,33 @@ void ShardingAttr::print(AsmPrinter &printer) const {
 // Types
 //===----------------------------------------------------------------------===//
 
+static ArrayAttr toAttr(MLIRContext *context, ArrayRef<AxisAttr> axes) {
+  return ArrayAttr::get(context,
+                        SmallVector<Attribute>(axes.begin(), axes.end()));
+}
+
+static SmallVector<ArrayAttr> toAttrs(MLIRContext *context,
+                                      ArrayRef<Axes> dims) {
+  return llvm::map_to_vector(
+      dims, [&](const Axes &axes) { return toAttr(context, axes); });
+}
+
 ShardingAttr nxdt::makeSharding(MeshAttr mesh, ArrayRef<Axes> dims,
-                                ArrayRef<AxisAttr> partial) {
+                                ArrayRef<AxisAttr> partial,
+                                Reduction reduction) {
   MLIRContext *context = mesh.getContext();
-  auto toAttr = [&](ArrayRef<AxisAttr> axes) {
-    return ArrayAttr::get(context,
-                          SmallVector<Attribute>(axes.begin(), axes.end()));
-  };
-  SmallVector<ArrayAttr> lists;
-  for (const Axes &axes : dims)
-    lists.push_back(toAttr(axes));
-  return ShardingAttr::get(context, mesh, lists, toAttr(partial));
+  return ShardingAttr::get(context, mesh, toAttrs(context, dims),
+                           toAttr(context, partial), reduction);
+}
+
+FailureOr<ShardingAttr>
+nxdt::checkedSharding(MeshAttr mesh, ArrayRef<Axes> dims,
+                      function_ref<InFlightDiagnostic()> emitError) {
+  MLIRContext *context = mesh.getContext();
+  if (failed(ShardingAttr::verify(emitError, mesh, toAttrs(context, dims),
+                                  toAttr(context, {}), Reduction::Sum)))
+    return failure();
+  return makeSharding(mesh, dims);
 }
 
 ShardingAttr nxdt::replicated(MeshAttr mesh, unsigned rank) {
@@ -318,8 +401,16 @@ SmallVector<int64_t> nxdt::localShape(RankedTensorType sharded) {
   SmallVector<int64_t> shape(sharded.getShape());
   if (ShardingAttr sharding = shardingOf(sharded))
     for (unsigned dim = 0; dim < shape.size(); ++dim)
-      shape[dim] /= sharding.partsOf(dim);
+      shape[dim] = partSize(shape[dim], sharding.axesOf(dim));
   return shape;
+}
+
+RankedTensorType nxdt::localType(RankedTensorType sharded) {
+  return RankedTensorType::get(localShape(sharded), sharded.getElementType());
+}
+
+RankedTensorType nxdt::globalType(RankedTensorType type) {
+  return RankedTensorType::get(type.getShape(), type.getElementType());
 }
 
 LogicalResult nxdt::verifyShardedTypes(Operation *op) {

@@ -4,7 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#include "Nxdt/IR/Nxdt.h"
+#include "Nxdt/IR/Sharding.h"
 
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/StringSet.h"
@@ -43,20 +43,23 @@ static LogicalResult verifyInit(BufferOp op, DictionaryAttr init) {
 
 LogicalResult BufferOp::verify() {
   static const llvm::StringSet<> roles = {
-      "param", "master", "opt_state", "grad", "buffer", "input", "scalar"};
+      "param",  "master", "opt_state", "grad",      "reduced_grad",
+      "buffer", "input",  "scalar",    "coordinate"};
   if (!roles.contains(getRole()))
     return emitOpError("unknown role '")
            << getRole()
-           << "'; known are param, master, opt_state, grad, buffer, input, "
-              "scalar";
-  bool isOwned =
-      getRole() == "master" || getRole() == "opt_state" || getRole() == "grad";
+           << "'; known are param, master, opt_state, grad, reduced_grad, "
+              "buffer, input, scalar, coordinate";
+  bool isOwned = getRole() == "master" || getRole() == "opt_state" ||
+                 getRole() == "grad" || getRole() == "reduced_grad";
   if (isOwned != getParam().has_value())
     return emitOpError("role '")
            << getRole() << (isOwned ? "' needs" : "' cannot have")
            << " the attribute 'param'";
   if ((getRole() == "opt_state") != getState().has_value())
     return emitOpError("exactly role 'opt_state' has the attribute 'state'");
+  if ((getRole() == "coordinate") != getAxes().has_value())
+    return emitOpError("exactly role 'coordinate' has the attribute 'axes'");
   if (getInit() && getRole() != "param")
     return emitOpError("only role 'param' has an 'init'");
   if (getTied() && getRole() != "param")
@@ -173,9 +176,12 @@ LogicalResult SdpaOp::verify() {
 LogicalResult SdpaBackwardOp::verify() {
   if (getDout().getType() != getOut().getType())
     return emitOpError("dout and out have different types");
-  if (getDq().getType() != getQ().getType() ||
-      getDk().getType() != getK().getType() ||
-      getDv().getType() != getV().getType())
+  // Gradients may be partial where what they belong to is not.
+  auto fits = [](Value gradient, Value of) {
+    return globalType(typeOf(gradient)) == globalType(typeOf(of));
+  };
+  if (!fits(getDq(), getQ()) || !fits(getDk(), getK()) ||
+      !fits(getDv(), getV()))
     return emitOpError("gradients have the types of what they belong to");
   return verifyAttention(*this, typeOf(getQ()), typeOf(getK()), typeOf(getV()),
                          typeOf(getOut()), typeOf(getLse()), getCausal());
@@ -217,14 +223,27 @@ LogicalResult CrossEntropyBackwardOp::verify() {
 // Optimizer step
 //===----------------------------------------------------------------------===//
 
-LogicalResult GradAccumulateOp::verify() {
-  if (typeOf(getAcc()).getShape() != typeOf(getGrad()).getShape())
-    return emitOpError("shapes of accumulator and gradient differ");
+LogicalResult AccumulateOp::verify() {
+  if (typeOf(getAcc()).getShape() != typeOf(getValue()).getShape())
+    return emitOpError("shapes of accumulator and added value differ");
   unsigned accBits = typeOf(getAcc()).getElementTypeBitWidth();
-  unsigned gradBits = typeOf(getGrad()).getElementTypeBitWidth();
-  if (accBits < 32 || accBits < gradBits)
-    return emitOpError("gradients accumulate in f32 or wider, not ")
+  if (accBits < 32 || accBits < typeOf(getValue()).getElementTypeBitWidth())
+    return emitOpError("sums accumulate in 32 bits or more, and no fewer than "
+                       "what is added has, not in ")
            << typeOf(getAcc()).getElementType();
+  return success();
+}
+
+LogicalResult WeightGradOp::verify() {
+  ArrayRef<int64_t> dout = typeOf(getDout()).getShape();
+  ArrayRef<int64_t> input = typeOf(getInput()).getShape();
+  if (dout.empty() || input.empty() || dout.drop_back() != input.drop_back())
+    return emitOpError("dout and input differ in more than the last dimension");
+  if (typeOf(getResult()).getShape() !=
+      ArrayRef<int64_t>({dout.back(), input.back()}))
+    return emitOpError("the result is ")
+           << getResult().getType() << ", wanted [" << dout.back() << ", "
+           << input.back() << "]";
   return success();
 }
 

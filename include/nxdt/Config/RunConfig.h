@@ -93,6 +93,8 @@ struct StrategyConfig {
   int64_t kvReplicator = 1;
   /// devices * num_nodes / (tp * pp * cp).
   int64_t dataParallelSize = 1;
+  /// Mesh axis or key -> "key = value (file:line:col)", where it was given.
+  std::vector<std::pair<std::string, std::string>> origins;
 };
 
 /// `data`.

@@ -25,6 +25,13 @@ constexpr llvm::StringLiteral kGradOfAttr = "nxdt.grad_of";
 /// Module attribute with the optimizer's settings (pass build-step).
 constexpr llvm::StringLiteral kTrainAttr = "nxdt.train";
 
+/// Module attribute with the `#nxdt.mesh`.
+constexpr llvm::StringLiteral kMeshAttr = "nxdt.mesh";
+/// Module attribute with the strategy's settings (pass apply-strategy).
+constexpr llvm::StringLiteral kStrategyAttr = "nxdt.strategy";
+/// Module attribute: how parameters are split, by patterns of their names.
+constexpr llvm::StringLiteral kShardingRulesAttr = "nxdt.sharding_rules";
+
 /// The buffer that an argument of a program reads; null if it names none.
 BufferOp bufferOf(mlir::func::FuncOp func, unsigned argument,
                   mlir::SymbolTable &symbols);

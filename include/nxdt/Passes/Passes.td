@@ -219,6 +219,109 @@ def BuildStep : Pass<"build-step", "::mlir::ModuleOp"> {
   let dependentDialects = ["::nxdt::NxdtDialect"];
 }
 
+def ApplyStrategy : Pass<"apply-strategy", "::mlir::ModuleOp"> {
+  let summary = "Say how parameters, optimizer state and inputs lie on the mesh";
+  let description = [{
+    Parameters are split as the module attribute `nxdt.sharding_rules` says:
+    patterns of names (`*` for anything) with the axes of each dimension; what
+    matches none lies on every rank. Masters and optimizer state lie as their
+    parameter, and with `zero1` in `nxdt.strategy` their first dimension is
+    split over `dp` and `cp` too, minor to `tp`. The first dimension of inputs
+    is split over `dp`. Accumulators are left open: pass partition types them.
+
+    Errors: a pattern that matches no parameter, two patterns that say
+    different things of one, an unknown axis, a wrong number of dimensions.
+
+    Input:
+    ```mlir
+    module attributes {nxdt.mesh = #nxdt.mesh<dp = 2, tp = 4>, nxdt.strategy = {zero1 = true},
+                       nxdt.sharding_rules = [{pattern = "*.up_proj.weight", dims = [["tp"], []]} ]} {
+      nxdt.buffer @m.up_proj.weight {role = "param"} : tensor<64x16xf32>
+      nxdt.buffer @m.up_proj.weight.exp_avg {param = "m.up_proj.weight", role = "opt_state", state = "exp_avg"} : tensor<64x16xf32>
+    }
+    ```
+    Output:
+    ```mlir
+    #mesh = #nxdt.mesh<dp = 2, tp = 4>
+    nxdt.buffer @m.up_proj.weight {role = "param"} : tensor<64x16xf32, #nxdt.sharding<#mesh, [[tp], []]>>
+    nxdt.buffer @m.up_proj.weight.exp_avg {param = "m.up_proj.weight", role = "opt_state", state = "exp_avg"}
+        : tensor<64x16xf32, #nxdt.sharding<#mesh, [[tp, dp], []]>>
+    ```
+  }];
+}
+
+def Partition : Pass<"partition", "::mlir::ModuleOp"> {
+  let summary = "Give every value a sharding, with reshards where ops need them";
+  let description = [{
+    Program by program, in order: an op splits its factors (the registry's
+    rules) as its operands are split, strongest first: parameters, then inputs,
+    then the sequence. Operands that lie otherwise are resharded, with a reason.
+    A sum over ranks is put off while ops are linear; where it is needed, it is
+    left split along the sequence if `sequence_parallel` is set and the axis is
+    free, so that it becomes a reduce-scatter.
+
+    Gradients lie as their parameters and stay partial over what their sums
+    lack; `finish_step` brings them to where the optimizer state lies, in a
+    buffer `reduced_grad` if that is another place.
+
+    Input:
+    ```mlir
+    #mesh = #nxdt.mesh<tp = 4>
+    module attributes {nxdt.mesh = #mesh} {
+      nxdt.buffer @w {role = "param"} : tensor<8x64xf32, #nxdt.sharding<#mesh, [[], [tp]]>>
+      nxdt.buffer @x {role = "input"} : tensor<2x64xf32, #nxdt.sharding<#mesh, [[], []]>>
+      nxdt.buffer @y {role = "scalar"} : tensor<2x8xf32>
+      func.func @train_step(%w: tensor<8x64xf32> {nxdt.buffer = @w}, %x: tensor<2x64xf32> {nxdt.buffer = @x})
+          -> (tensor<2x8xf32> {nxdt.buffer = @y}) {
+        %0 = nxdt.aten "aten::linear"(%x, %w, none) : (tensor<2x64xf32>, tensor<8x64xf32>) -> tensor<2x8xf32>
+        return %0 : tensor<2x8xf32>
+      }
+    }
+    ```
+    Output (types without `#nxdt.sharding<#mesh, ...>`):
+    ```mlir
+    %0 = nxdt.reshard %x {reason = "..."} : [[], []] -> [[], [tp]]
+    %1 = nxdt.aten "aten::linear"(%0, %w, none) : ([[], [tp]], [[], [tp]]) -> [[], []], partial [tp]
+    %2 = nxdt.reshard %1 {reason = "sum of aten::linear ..."} : [[], []], partial [tp] -> [[], []]
+    ```
+  }];
+}
+
+def LowerToSpmd : Pass<"lower-to-spmd", "::mlir::ModuleOp"> {
+  let summary = "Local shapes and collectives: one program for all ranks";
+  let description = [{
+    Every value becomes what one rank holds of it, every reshard the collectives
+    that it takes: a sum that ends up split is a reduce_scatter, one that does
+    not an all_reduce; parts are gathered, or sliced without communication.
+    Buffers keep their shardings.
+
+    Where a dimension does not divide, the last parts are padded. Padding in
+    buffers is zero; elsewhere it is anything, and masked where a sum or maximum
+    would see it. A rank enters only through its coordinates: arguments bound
+    to buffers of that role. Indices into a split dimension (embedding) become
+    indices into the rank's own part; what lies elsewhere counts as zero.
+
+    Input:
+    ```mlir
+    #mesh = #nxdt.mesh<tp = 4>
+    func.func @f(%x: tensor<8x64xf32, #nxdt.sharding<#mesh, [[], []], partial [tp]>> {nxdt.buffer = @x})
+        -> (tensor<8x64xf32, #nxdt.sharding<#mesh, [[tp], []]>> {nxdt.buffer = @y}) {
+      %0 = nxdt.reshard %x {reason = "why"}
+          : tensor<8x64xf32, #nxdt.sharding<#mesh, [[], []], partial [tp]>> -> tensor<8x64xf32, #nxdt.sharding<#mesh, [[tp], []]>>
+      return %0 : tensor<8x64xf32, #nxdt.sharding<#mesh, [[tp], []]>>
+    }
+    ```
+    Output:
+    ```mlir
+    func.func @f(%x: tensor<8x64xf32> {nxdt.buffer = @x}) -> (tensor<2x64xf32> {nxdt.buffer = @y}) {
+      %0 = nxdt.reduce_scatter %x {axes = [#nxdt.axis<tp:(1)4>], dim = 0 : i64, reason = "why", reduction = "sum"}
+          : tensor<8x64xf32> -> tensor<2x64xf32>
+      return %0 : tensor<2x64xf32>
+    }
+    ```
+  }];
+}
+
 def LowerToAten : Pass<"lower-to-aten", "::mlir::ModuleOp"> {
   let summary = "Replace typed ops by calls of libtorch's operators";
   let description = [{
@@ -258,7 +361,7 @@ def StoreInPlace : Pass<"store-in-place", "::mlir::ModuleOp"> {
     ```mlir
     func.func @p(%acc: tensor<4xf32> {nxdt.buffer = @acc}, %g: tensor<4xf32> {nxdt.buffer = @g})
         -> (tensor<4xf32> {nxdt.buffer = @acc}) {
-      %0 = nxdt.grad_accumulate %acc, %g : tensor<4xf32>, tensor<4xf32>
+      %0 = nxdt.accumulate %acc, %g : tensor<4xf32>, tensor<4xf32>
       return %0 : tensor<4xf32>
     }
     ```

@@ -195,16 +195,16 @@ func.func @f(%l: tensor<2x8xf32>, %t: tensor<2xi32>) {
 // -----
 
 func.func @f(%a: tensor<4xbf16>, %g: tensor<4xbf16>) {
-  // expected-error @+1 {{gradients accumulate in f32 or wider, not 'bf16'}}
-  %0 = nxdt.grad_accumulate %a, %g : tensor<4xbf16>, tensor<4xbf16>
+  // expected-error @+1 {{sums accumulate in 32 bits or more, and no fewer than what is added has, not in 'bf16'}}
+  %0 = nxdt.accumulate %a, %g : tensor<4xbf16>, tensor<4xbf16>
   return
 }
 
 // -----
 
 func.func @f(%a: tensor<4xf32>, %g: tensor<3xf32>) {
-  // expected-error @+1 {{shapes of accumulator and gradient differ}}
-  %0 = nxdt.grad_accumulate %a, %g : tensor<4xf32>, tensor<3xf32>
+  // expected-error @+1 {{shapes of accumulator and added value differ}}
+  %0 = nxdt.accumulate %a, %g : tensor<4xf32>, tensor<3xf32>
   return
 }
 

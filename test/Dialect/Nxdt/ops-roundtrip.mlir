@@ -36,8 +36,8 @@ func.func @typed(%q: tensor<1x8x64x8xf32>, %k: tensor<1x4x64x8xf32>, %l: tensor<
   %loss, %count, %lp = nxdt.cross_entropy %l, %t {ignore_index = -100 : i64} : tensor<1x64x512xf32>, tensor<1x64xi64> -> tensor<f32>, tensor<i64>, tensor<1x64x512xf32>
   // CHECK: nxdt.cross_entropy_backward
   %dl = nxdt.cross_entropy_backward %loss, %lp, %t {ignore_index = -100 : i64} : tensor<f32>, tensor<1x64x512xf32>, tensor<1x64xi64> -> tensor<1x64x512xf32>
-  // CHECK: nxdt.grad_accumulate %{{.*}}, %{{.*}} : tensor<8xf32>, tensor<8xbf16>
-  %a = nxdt.grad_accumulate %p, %g : tensor<8xf32>, tensor<8xbf16>
+  // CHECK: nxdt.accumulate %{{.*}}, %{{.*}} : tensor<8xf32>, tensor<8xbf16>
+  %a = nxdt.accumulate %p, %g : tensor<8xf32>, tensor<8xbf16>
   // CHECK: nxdt.global_norm(%{{.*}}, %{{.*}}) : (tensor<8xf32>, tensor<8xf32>) -> tensor<f32>
   %n = nxdt.global_norm(%a, %p) : (tensor<8xf32>, tensor<8xf32>) -> tensor<f32>
   // CHECK: nxdt.clip_scale %{{.*}}, %{{.*}} {max_norm = 1.000000e+00 : f64}

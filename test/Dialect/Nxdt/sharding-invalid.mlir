@@ -1,12 +1,6 @@
 // RUN: nxdt-opt %s --split-input-file --verify-diagnostics
 
 #mesh = #nxdt.mesh<dp = 2, tp = 4>
-// expected-error @+1 {{dimension 1 of size 63 does not split into 4 parts}}
-func.func @f(%a: tensor<8x63xf32, #nxdt.sharding<#mesh, [[dp], [tp]]>>) { return }
-
-// -----
-
-#mesh = #nxdt.mesh<dp = 2, tp = 4>
 // expected-error @+1 {{axis 'tp' is used twice}}
 func.func @f(%a: tensor<8x64xf32, #nxdt.sharding<#mesh, [[tp], [tp]]>>) { return }
 

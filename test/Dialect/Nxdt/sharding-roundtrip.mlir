@@ -15,3 +15,12 @@ func.func @parts_and_partial(%a: tensor<8x64xf32, #nxdt.sharding<#mesh, [[dp], [
 // CHECK-LABEL: func @two_axes
 // CHECK-SAME: tensor<8x64xf32, #nxdt.sharding<#mesh, {{\[}}[tp, dp], []]>>
 func.func @two_axes(%a: tensor<8x64xf32, #nxdt.sharding<#mesh, [[tp, dp], []]>>) { return }
+
+// The last part of a dimension that does not divide is padded.
+// CHECK-LABEL: func @padded
+// CHECK-SAME: tensor<63xf32, #nxdt.sharding<#mesh, {{\[}}[tp]]>>
+func.func @padded(%a: tensor<63xf32, #nxdt.sharding<#mesh, [[tp]]>>) { return }
+
+// CHECK-LABEL: func @partial_max
+// CHECK-SAME: tensor<8xf32, #nxdt.sharding<#mesh, {{\[}}[]], partial max [tp]>>
+func.func @partial_max(%a: tensor<8xf32, #nxdt.sharding<#mesh, [[]], partial max [tp]>>) { return }

@@ -47,8 +47,7 @@ void bindResults(ModuleOp module, func::FuncOp func) {
     std::string name = "out" + std::to_string(i);
     BufferOp::create(builder, func.getLoc(), StringRef(name),
                      StringRef("buffer"),
-                     cast<RankedTensorType>(func.getResultTypes()[i]),
-                     StringAttr(), StringAttr(), DictionaryAttr(), ArrayAttr());
+                     cast<RankedTensorType>(func.getResultTypes()[i]));
     func.setResultAttr(i, kBufferAttr,
                        FlatSymbolRefAttr::get(&context(), name));
   }

@@ -98,8 +98,7 @@ void writeResults(ModuleOp module, func::FuncOp func, NameOf nameOf) {
     std::string name = nameOf(i);
     BufferOp::create(builder, func.getLoc(), StringRef(name),
                      StringRef("buffer"),
-                     cast<RankedTensorType>(func.getResultTypes()[i]),
-                     StringAttr(), StringAttr(), DictionaryAttr(), ArrayAttr());
+                     cast<RankedTensorType>(func.getResultTypes()[i]));
     func.setResultAttr(i, kBufferAttr,
                        FlatSymbolRefAttr::get(&context(), name));
   }

@@ -1,0 +1,198 @@
+//===- ApplyStrategy.cpp - how buffers lie on the mesh --------------------===//
+//
+// Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "Strategy.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/GlobPattern.h"
+
+namespace nxdt {
+#define GEN_PASS_DEF_APPLYSTRATEGY
+#include "nxdt/Passes/Passes.h.inc"
+} // namespace nxdt
+
+using namespace mlir;
+using namespace nxdt;
+
+namespace {
+/// One entry of `nxdt.sharding_rules`.
+struct ParamRule {
+  StringRef pattern, origin; ///< of attributes: the glob refers to it
+  std::optional<llvm::GlobPattern> glob;
+  SmallVector<Axes> dims;
+  bool used = false;
+};
+
+struct ApplyStrategyPass : nxdt::impl::ApplyStrategyBase<ApplyStrategyPass> {
+  void runOnOperation() override;
+
+private:
+  LogicalResult readRules();
+  LogicalResult readRule(DictionaryAttr dict);
+  LogicalResult applyTo(BufferOp param);
+  LogicalResult setSharding(BufferOp buffer, ShardingAttr sharding);
+  LogicalResult reportUnused();
+
+  Strategy strategy;
+  SmallVector<ParamRule> rules;
+};
+} // namespace
+
+LogicalResult ApplyStrategyPass::readRule(DictionaryAttr dict) {
+  ModuleOp module = getOperation();
+  ParamRule rule;
+  auto pattern = dict.getAs<StringAttr>("pattern");
+  auto dims = dict.getAs<ArrayAttr>("dims");
+  if (!pattern || !dims)
+    return module.emitError("an entry of '")
+           << kShardingRulesAttr << "' needs 'pattern' and 'dims'";
+  rule.pattern = pattern;
+  auto origin = dict.getAs<StringAttr>("origin");
+  rule.origin = origin ? origin.getValue() : "";
+  llvm::Expected<llvm::GlobPattern> glob =
+      llvm::GlobPattern::create(rule.pattern);
+  if (!glob)
+    return module.emitError("sharding rule '")
+           << rule.pattern << "': " << llvm::toString(glob.takeError());
+  rule.glob = std::move(*glob);
+  for (Attribute dim : dims) {
+    Axes &axes = rule.dims.emplace_back();
+    auto list = dyn_cast<ArrayAttr>(dim);
+    if (!list)
+      return module.emitError("sharding rule '")
+             << rule.pattern << "': 'dims' holds a list of axes per dimension";
+    for (Attribute attr : list) {
+      if (auto name = dyn_cast<StringAttr>(attr)) {
+        AxisAttr axis = wholeAxis(strategy.mesh, name);
+        if (!axis)
+          return module.emitError("sharding rule '")
+                 << rule.pattern << "': the mesh has no axis '"
+                 << name.getValue() << "'; it has "
+                 << llvm::join(llvm::map_range(
+                                   strategy.mesh.getNames(),
+                                   [](StringAttr a) { return a.getValue(); }),
+                               ", ");
+        appendAxis(axes, axis);
+      } else if (auto axis = dyn_cast<AxisAttr>(attr)) {
+        appendAxis(axes, axis);
+      } else {
+        return module.emitError("sharding rule '")
+               << rule.pattern << "': " << attr << " is no axis";
+      }
+    }
+  }
+  rules.push_back(std::move(rule));
+  return success();
+}
+
+LogicalResult ApplyStrategyPass::readRules() {
+  auto list = getOperation()->getAttrOfType<ArrayAttr>(kShardingRulesAttr);
+  if (!list)
+    return success();
+  for (Attribute attr : list) {
+    auto dict = dyn_cast<DictionaryAttr>(attr);
+    if (!dict)
+      return getOperation().emitError("'")
+             << kShardingRulesAttr << "' is a list of dictionaries";
+    if (failed(readRule(dict)))
+      return failure();
+  }
+  return success();
+}
+
+LogicalResult ApplyStrategyPass::setSharding(BufferOp buffer,
+                                             ShardingAttr sharding) {
+  FailureOr<RankedTensorType> type = shardedType(
+      buffer.getTensorType(), sharding, [&] { return buffer.emitOpError(); });
+  if (failed(type))
+    return failure();
+  buffer.setType(*type);
+  return success();
+}
+
+LogicalResult ApplyStrategyPass::applyTo(BufferOp param) {
+  ParamRule *found = nullptr;
+  for (ParamRule &rule : rules) {
+    if (!rule.glob->match(param.getSymName()))
+      continue;
+    rule.used = true;
+    if (found && found->dims != rule.dims)
+      return param.emitOpError("parameter '")
+             << param.getSymName() << "' matches two sharding rules that differ"
+             << ": '" << found->pattern << "' and '" << rule.pattern << "'";
+    found = &rule;
+  }
+  int64_t rank = param.getTensorType().getRank();
+  if (!found)
+    return setSharding(param, replicated(strategy.mesh, rank));
+  if (static_cast<int64_t>(found->dims.size()) != rank)
+    return param.emitOpError("sharding rule '")
+           << found->pattern << "' has " << found->dims.size()
+           << " dimensions, the parameter '" << param.getSymName() << "' "
+           << rank;
+  FailureOr<ShardingAttr> sharding = checkedSharding(
+      strategy.mesh, found->dims, [&] { return param.emitOpError(); });
+  return failed(sharding) ? failure() : setSharding(param, *sharding);
+}
+
+LogicalResult ApplyStrategyPass::reportUnused() {
+  LogicalResult status = success();
+  for (ParamRule &rule : rules) {
+    if (rule.used)
+      continue;
+    // The nearest name helps to find the typing error.
+    StringRef nearest;
+    unsigned best = UINT_MAX;
+    for (auto buffer : getOperation().getOps<BufferOp>()) {
+      if (buffer.getRole() != "param")
+        continue;
+      unsigned distance = rule.pattern.edit_distance(buffer.getSymName());
+      if (distance < best) {
+        best = distance;
+        nearest = buffer.getSymName();
+      }
+    }
+    status = getOperation().emitError("sharding rule '")
+             << rule.pattern << "' matches no parameter; the nearest name is '"
+             << nearest << "'";
+  }
+  return status;
+}
+
+void ApplyStrategyPass::runOnOperation() {
+  FailureOr<Strategy> read = readStrategy(getOperation());
+  if (failed(read))
+    return signalPassFailure();
+  strategy = *read;
+  rules.clear();
+  if (failed(readRules()))
+    return signalPassFailure();
+  SymbolTable symbols(getOperation());
+  for (auto buffer : getOperation().getOps<BufferOp>())
+    if (buffer.getRole() == "param" && failed(applyTo(buffer)))
+      return signalPassFailure();
+  if (failed(reportUnused()))
+    return signalPassFailure();
+  for (auto buffer : getOperation().getOps<BufferOp>()) {
+    StringRef role = buffer.getRole();
+    int64_t rank = buffer.getTensorType().getRank();
+    LogicalResult status = success();
+    if (role == "master" || role == "opt_state") {
+      auto param = symbols.lookup<BufferOp>(*buffer.getParam());
+      status = setSharding(
+          buffer, strategy.stateSharding(shardingOf(param.getTensorType())));
+    } else if (role == "input" && rank > 0) {
+      SmallVector<Axes> dims(rank);
+      if (AxisAttr dp = strategy.axis("dp"))
+        dims[0].push_back(dp);
+      status = setSharding(buffer, makeSharding(strategy.mesh, dims));
+    } else if (role == "input" || role == "buffer") {
+      status = setSharding(buffer, replicated(strategy.mesh, rank));
+    }
+    if (failed(status))
+      return signalPassFailure();
+  }
+}
