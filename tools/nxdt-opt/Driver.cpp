@@ -37,6 +37,10 @@ const char *nxdt::driverUsage() {
          "lowered; or 'plan'\n"
          "  -o PATH              where to write it: a file; for 'plan' a "
          "folder that nxdt-run --plan takes\n"
+         "  --origins            names values in the IR from 'step' on and in "
+         "the plan, so that plans can be\n"
+         "                       compared value by value (nxdt-run --simulate "
+         "does)\n"
          "  --dump-phases=DIR    also writes the IR after each phase to DIR\n"
          "  --help               this text; for .mlir input, see nxdt-opt "
          "--help without a CONFIG\n"
@@ -81,7 +85,9 @@ static DriverOptions parseArguments(int argc, char **argv) {
         takeOption("--dump-phases", argc, argv, i, options.dumpPhases) ||
         takeOption("-o", argc, argv, i, options.output))
       continue;
-    if (argument == "--explain-config") {
+    if (argument == "--origins") {
+      options.markOrigins = true;
+    } else if (argument == "--explain-config") {
       options.explainConfig = true;
     } else if (isConfigFile(argument)) {
       if (!options.config.empty())
@@ -102,6 +108,8 @@ static DriverOptions parseArguments(int argc, char **argv) {
         llvm::join(std::begin(kEmitKinds), std::end(kEmitKinds), ", "));
   if (options.emit == "plan" && options.output.empty())
     throw UserError("--emit=plan needs -o DIR");
+  if (options.markOrigins && options.emit.empty() && options.dumpPhases.empty())
+    throw UserError("--origins needs --emit=PHASE or --dump-phases=DIR");
   if (options.emit.empty() && !options.output.empty())
     throw UserError("-o needs --emit=PHASE");
   return options;
@@ -126,6 +134,7 @@ static int run(const DriverOptions &options) {
   CompileOptions compile;
   compile.stopAfter = options.emit;
   compile.dumpPhases = options.dumpPhases;
+  compile.markOrigins = options.markOrigins;
   Compilation compilation(loaded.run, compile);
   if (mlir::failed(compilation.run()))
     return 1;

@@ -20,6 +20,7 @@ struct DriverOptions {
   std::string output;
   std::string dumpPhases;
   bool explainConfig = false;
+  bool markOrigins = false;
 };
 
 /// True if the command line names a YAML file: everything else is for MLIR's
