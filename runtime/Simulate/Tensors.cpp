@@ -53,9 +53,24 @@ double largestDifference(const at::Tensor &a, const at::Tensor &b) {
   at::Tensor equal =
       at::logical_or(at::eq(a, b), at::logical_and(at::isnan(a), at::isnan(b)));
   at::Tensor apart =
-      at::where(equal, at::zeros({}, at::kDouble), (a - b).abs());
+      at::where(equal, at::zeros({}, at::kDouble), a.sub(b).abs());
   double largest = apart.max().item<double>();
   return std::isfinite(largest) ? largest : kInfinity;
+}
+
+/// The ranks whose terms add up to what `rank` has a part of.
+std::vector<int64_t> terms(const plan::Buffer &buffer, const plan::Mesh &mesh,
+                           int64_t rank) {
+  if (buffer.partial.empty())
+    return {rank};
+  return plan::groupRanks(mesh, plan::toGroupSpec(buffer.partial), rank);
+}
+
+int64_t termIndex(const plan::Buffer &buffer, const plan::Mesh &mesh,
+                  int64_t rank) {
+  if (buffer.partial.empty())
+    return 0;
+  return plan::groupIndex(mesh, plan::toGroupSpec(buffer.partial), rank);
 }
 
 std::string listText(const plan::Axes &axes) {
@@ -89,7 +104,6 @@ std::string Layout::text() const {
 
 Apart compareWithWhole(const Layout &layout, const plan::Mesh &mesh,
                        const TensorOf &part, const at::Tensor &whole) {
-  plan::GroupSpec terms = plan::toGroupSpec(layout.buffer.partial);
   double scale = largestFinite(whole);
   Apart out;
   auto note = [&](int64_t rank, double relative) {
@@ -105,12 +119,12 @@ Apart compareWithWhole(const Layout &layout, const plan::Mesh &mesh,
       continue;
     }
     at::Tensor sum;
-    for (int64_t member : plan::groupRanks(mesh, terms, rank)) {
+    for (int64_t member : terms(layout.buffer, mesh, rank)) {
       at::Tensor term = part(member).to(at::kDouble);
       if (!sum.defined())
         sum = term;
       else if (layout.reduction == plan::Reduction::Sum)
-        sum = sum + term;
+        sum = sum.add(term);
       else
         sum = at::maximum(sum, term);
     }
@@ -124,10 +138,9 @@ Apart compareWithWhole(const Layout &layout, const plan::Mesh &mesh,
 std::pair<int64_t, int64_t> replicasApart(const Layout &layout,
                                           const plan::Mesh &mesh,
                                           const TensorOf &part) {
-  plan::GroupSpec terms = plan::toGroupSpec(layout.buffer.partial);
   std::map<std::vector<int64_t>, int64_t> firstWith;
   for (int64_t rank = 0; rank < mesh.size(); ++rank) {
-    std::vector<int64_t> key = {plan::groupIndex(mesh, terms, rank)};
+    std::vector<int64_t> key = {termIndex(layout.buffer, mesh, rank)};
     for (const plan::DimSlice &dim : plan::sliceOf(layout.buffer, mesh, rank))
       key.insert(key.end(), {dim.start, dim.valid});
     auto [it, isNew] = firstWith.emplace(key, rank);
