@@ -28,27 +28,25 @@ std::string Findings::placeOf(const std::string &name, int64_t rank) const {
 }
 
 bool Findings::note(const std::string &kind, const std::string &name,
-                    int64_t rank, double relative, double allowed) {
+                    const Apart &apart, const Tolerance &allowed) {
   Kind &entry = kindOf(kind);
   ++entry.compared;
-  if (relative > entry.largest) {
-    entry.largest = relative;
-    entry.where = placeOf(name, rank);
+  if (apart.relative > entry.largest) {
+    entry.largest = apart.relative;
+    entry.where = placeOf(name, apart.rank);
   }
-  if (relative <= allowed)
+  if (allowed.holds(apart))
     return false;
   ++entry.failures;
   if (difference)
     return false;
-  difference = {kind + (kind == name ? "" : " of " + name) +
-                    (step == 0 ? " before the first step"
-                               : " in step " + std::to_string(step)) +
-                    ", rank " + std::to_string(rank) + ": apart by " +
-                    shownApart(relative) +
-                    " of the largest element (allowed "
-                    "are " +
-                    shownApart(allowed) + ")",
-                ""};
+  std::string what = kind == name ? kind : kind + " of " + name;
+  what +=
+      step == 0 ? " before the first step" : " in step " + std::to_string(step);
+  what += ", rank " + std::to_string(apart.rank) + ": apart by " +
+          shownApart(apart.relative) + " of the largest element (allowed are " +
+          shownApart(allowed.all) + ")";
+  difference = {what, ""};
   return true;
 }
 

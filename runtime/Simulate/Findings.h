@@ -7,6 +7,8 @@
 #ifndef NXDT_RUNTIME_SIMULATE_FINDINGS_H
 #define NXDT_RUNTIME_SIMULATE_FINDINGS_H
 
+#include "runtime/Simulate/Tensors.h"
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -26,9 +28,8 @@ public:
   /// Completed steps + 1; 0 = before the first.
   void setStep(int64_t number) { step = number; }
   /// Returns whether this is the first difference beyond what is allowed.
-  /// `relative`: to the largest element of the tensor.
-  bool note(const std::string &kind, const std::string &name, int64_t rank,
-            double relative, double allowed);
+  bool note(const std::string &kind, const std::string &name,
+            const Apart &apart, const Tolerance &allowed);
   /// For what must hold exactly.
   bool noteExact(const std::string &kind, const std::string &name, int64_t rank,
                  bool holds);

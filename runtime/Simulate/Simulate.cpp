@@ -134,10 +134,13 @@ void Simulation::compareBuffer(size_t index, const std::string &program) {
   bool isDue =
       buffer.role != plan::Role::ReducedGrad || program == "finish_step";
   if (other && isDue) {
-    Apart apart = compareWithWhole(layout, ranks.mesh(), part,
-                                   whole.rank(0).buffer(other->name));
-    bool differs =
-        found.note(kind, name, apart.rank, apart.relative, allowed.state);
+    bool isWeight =
+        buffer.role == plan::Role::Param || buffer.role == plan::Role::Master;
+    const Tolerance &tolerance = isWeight ? allowed.updated : allowed.state;
+    Apart apart =
+        compareWithWhole(layout, ranks.mesh(), part,
+                         whole.rank(0).buffer(other->name), tolerance);
+    bool differs = found.note(kind, name, apart, tolerance);
     if (differs && comparesValues)
       found.setOperation(ProgramComparison(ranks, parts, whole, wholes, program,
                                            allowed.values)
@@ -171,17 +174,18 @@ void Simulation::runProgram(const std::string &program) {
   whole.run(program);
   parts.stop();
   wholes.stop();
-  ProgramComparison comparison(ranks, parts, whole, wholes, program,
-                               allowed.values);
+  const Tolerance &tolerance =
+      program == "update_step" ? allowed.updates : allowed.values;
+  ProgramComparison comparison(ranks, parts, whole, wholes, program, tolerance);
   if (std::optional<std::string> operation = comparison.firstDifference()) {
-    found.note("values", comparison.largestName(), comparison.largest().rank,
-               comparison.largest().relative, allowed.values);
+    found.note("values", comparison.largestName(), comparison.largest(),
+               tolerance);
     found.setOperation(*operation);
     return;
   }
   if (comparison.compared() > 0)
-    found.note("values", comparison.largestName(), comparison.largest().rank,
-               comparison.largest().relative, allowed.values);
+    found.note("values", comparison.largestName(), comparison.largest(),
+               tolerance);
   found.count("values", comparison.compared());
   if (program != "begin_step")
     compareBuffers(program);
@@ -199,9 +203,9 @@ void Simulation::evaluate(int64_t stepsPerEpoch) {
     Apart apart = compareWithWhole(
         Layout(plan::Buffer()), whole.mesh(),
         [&](int64_t) { return tensor((*losses)[rank]); },
-        tensor((*expected)[0]));
-    found.note("val_loss", "val_loss", int64_t(rank), apart.relative,
-               allowed.state);
+        tensor((*expected)[0]), allowed.state);
+    apart.rank = int64_t(rank);
+    found.note("val_loss", "val_loss", apart, allowed.state);
   }
 }
 
@@ -267,8 +271,8 @@ SimulateTolerance toleranceOf(const plan::Plan &plan) {
   for (const plan::Buffer &buffer : plan.buffers)
     if (buffer.role == plan::Role::Param &&
         (buffer.dtype == plan::DType::BF16 || buffer.dtype == plan::DType::F16))
-      return {5e-2, 1e-1};
-  return {1e-5, 1e-4};
+      return {5e-2, 5e-2, 1e-1, 1e-1};
+  return {1e-5, {1e-5, 1e-3}, 1e-4, {1e-4, 1e-3}};
 }
 
 std::optional<std::string> simulate(const PlanFolder &strategy,

@@ -13,6 +13,7 @@
 #ifndef NXDT_RUNTIME_SIMULATE_SIMULATE_H
 #define NXDT_RUNTIME_SIMULATE_SIMULATE_H
 
+#include "runtime/Simulate/Tensors.h"
 #include "runtime/Train/PlanFolder.h"
 
 #include <cstdint>
@@ -29,10 +30,12 @@ struct SimulateOptions {
   bool compareValues = false;
 };
 
-/// Relative to the largest element of a tensor.
+/// What of a step is held to which tolerance.
 struct SimulateTolerance {
-  double state = 0;  ///< losses, norms, gradients, what the optimizer writes
-  double values = 0; ///< inside of programs
+  Tolerance state;   ///< losses, norms, gradients, optimizer state
+  Tolerance updated; ///< parameters and masters
+  Tolerance values;  ///< inside of train_step and so on
+  Tolerance updates; ///< inside of update_step
 };
 /// By the plan's types: computing in bf16 or f16 rounds more.
 SimulateTolerance toleranceOf(const plan::Plan &plan);

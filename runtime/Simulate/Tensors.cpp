@@ -16,7 +16,7 @@
 #include "ATen/ops/where.h"
 #include "ATen/ops/zeros.h"
 
-#include <cmath>
+#include <algorithm>
 #include <cstring>
 #include <limits>
 #include <map>
@@ -46,16 +46,13 @@ double largestFinite(const at::Tensor &whole) {
   return size.numel() ? size.max().item<double>() : 0.0;
 }
 
-/// Equal infinities and NaNs are equal.
-double largestDifference(const at::Tensor &a, const at::Tensor &b) {
-  if (a.numel() == 0)
-    return 0.0;
+/// By element; equal infinities and NaNs are equal.
+at::Tensor differences(const at::Tensor &a, const at::Tensor &b) {
   at::Tensor equal =
       at::logical_or(at::eq(a, b), at::logical_and(at::isnan(a), at::isnan(b)));
   at::Tensor apart =
       at::where(equal, at::zeros({}, at::kDouble), a.sub(b).abs());
-  double largest = apart.max().item<double>();
-  return std::isfinite(largest) ? largest : kInfinity;
+  return apart.nan_to_num(kInfinity, kInfinity);
 }
 
 /// The ranks whose terms add up to what `rank` has a part of.
@@ -103,19 +100,23 @@ std::string Layout::text() const {
 }
 
 Apart compareWithWhole(const Layout &layout, const plan::Mesh &mesh,
-                       const TensorOf &part, const at::Tensor &whole) {
+                       const TensorOf &part, const at::Tensor &whole,
+                       const Tolerance &allowed) {
   double scale = largestFinite(whole);
   Apart out;
-  auto note = [&](int64_t rank, double relative) {
-    if (relative > out.relative)
-      out = {relative, rank};
+  auto note = [&](int64_t rank, double relative, int64_t beyond) {
+    out.beyond = std::max(out.beyond, beyond);
+    if (relative > out.relative) {
+      out.relative = relative;
+      out.rank = rank;
+    }
   };
   for (int64_t rank = 0; rank < mesh.size(); ++rank) {
     std::vector<plan::DimSlice> place =
         plan::sliceOf(layout.buffer, mesh, rank);
     if (int64_t(place.size()) != whole.dim() ||
         part(rank).dim() != whole.dim()) {
-      note(rank, kInfinity);
+      note(rank, kInfinity, std::max<int64_t>(whole.numel(), 1));
       continue;
     }
     at::Tensor sum;
@@ -128,9 +129,16 @@ Apart compareWithWhole(const Layout &layout, const plan::Mesh &mesh,
       else
         sum = at::maximum(sum, term);
     }
-    double apart = largestDifference(validPart(sum, place),
-                                     partOf(whole, place).to(at::kDouble));
-    note(rank, apart == 0.0 ? 0.0 : scale == 0.0 ? kInfinity : apart / scale);
+    at::Tensor apart = differences(validPart(sum, place),
+                                   partOf(whole, place).to(at::kDouble));
+    if (apart.numel() == 0)
+      continue;
+    double largest = apart.max().item<double>();
+    note(rank,
+         largest == 0.0 ? 0.0
+         : scale == 0.0 ? kInfinity
+                        : largest / scale,
+         apart.gt(allowed.all * scale).sum().item<int64_t>());
   }
   return out;
 }

@@ -39,12 +39,30 @@ struct Apart {
   /// is not finite and the other differs, and if a shape differs.
   double relative = 0.0;
   int64_t rank = 0;
+  /// The most elements of a rank that are apart by more than is allowed.
+  int64_t beyond = 0;
+};
+
+/// How far apart equal tensors may be, of the whole's largest absolute element.
+struct Tolerance {
+  double all = 0.0;
+  /// A few elements may be this far apart. Where the gradient of an element is
+  /// near zero, Adam's update is its sign, and that is rounding.
+  double few = 0.0;
+  static constexpr int64_t kFew = 10;
+
+  Tolerance(double all) : all(all), few(all) {}
+  Tolerance(double all, double few) : all(all), few(few) {}
+  bool holds(const Apart &apart) const {
+    return apart.relative <= (apart.beyond <= kFew ? few : all);
+  }
 };
 
 /// Every rank's part against the whole. Terms of a sum are added up over the
 /// ranks that have them; padding does not count.
 Apart compareWithWhole(const Layout &layout, const plan::Mesh &mesh,
-                       const TensorOf &part, const at::Tensor &whole);
+                       const TensorOf &part, const at::Tensor &whole,
+                       const Tolerance &allowed);
 
 /// The first two ranks that hold the same part, but not the same bits; -1 if
 /// all do. Padding counts.

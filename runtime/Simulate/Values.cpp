@@ -94,7 +94,8 @@ ProgramComparison::ProgramComparison(const PlanRanks &ranks,
                                      const Recording &parts,
                                      const PlanRanks &whole,
                                      const Recording &wholeValues,
-                                     const std::string &program, double allowed)
+                                     const std::string &program,
+                                     const Tolerance &allowed)
     : ranks(ranks), parts(parts), whole(whole), wholeValues(wholeValues),
       program(programOf(ranks, program)), allowed(allowed) {
   const plan::Program &other = programOf(whole, program);
@@ -121,7 +122,8 @@ Apart ProgramComparison::compare(int32_t index,
                                  const at::Tensor &expected) const {
   return compareWithWhole(
       Layout(*program.values[size_t(index)].origin), ranks.mesh(),
-      [&](int64_t rank) { return parts.value(rank, index); }, expected);
+      [&](int64_t rank) { return parts.value(rank, index); }, expected,
+      allowed);
 }
 
 std::string ProgramComparison::describe(size_t index) const {
@@ -189,17 +191,19 @@ std::optional<std::string> ProgramComparison::firstDifference() {
         continue;
       Apart apart = compare(index, expected);
       ++numCompared;
-      if (largestAt.empty() || apart.relative > largestApart.relative) {
+      bool holds = allowed.holds(apart);
+      if (!holds || largestAt.empty() ||
+          apart.relative > largestApart.relative) {
         largestApart = apart;
         largestAt = origin.name + " (" + program.instructions[i].op + " in " +
                     program.instructions[i].module + ")";
       }
-      if (apart.relative > allowed)
+      if (!holds)
         return describe(i) + "\n  value " + origin.name + " as " +
                Layout(origin).text() + " on rank " +
                std::to_string(apart.rank) + ": " + shownApart(apart.relative) +
-               " of its largest element (allowed are " + shownApart(allowed) +
-               ")" + sources(i);
+               " of its largest element (allowed are " +
+               shownApart(allowed.all) + ")" + sources(i);
     }
   return std::nullopt;
 }

@@ -45,7 +45,7 @@ class ProgramComparison {
 public:
   ProgramComparison(const PlanRanks &ranks, const Recording &parts,
                     const PlanRanks &whole, const Recording &wholeValues,
-                    const std::string &program, double allowed);
+                    const std::string &program, const Tolerance &allowed);
 
   /// In program order: what the first operation is whose result differs by more
   /// than is allowed, in words; nothing if there is none.
@@ -69,7 +69,7 @@ private:
   const PlanRanks &whole;
   const Recording &wholeValues;
   const plan::Program &program;
-  double allowed;
+  Tolerance allowed;
   /// Of the whole plan's program.
   std::map<std::string, int32_t> wholeIndex;
   int64_t numCompared = 0;
