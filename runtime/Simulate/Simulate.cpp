@@ -287,12 +287,12 @@ std::optional<std::string> simulate(const PlanFolder &strategy,
   if (options.compareValues && !canCompare)
     throw UserError(strategy.planPath +
                     ": its values have no names (nxdt-opt --origins)");
+  Simulation simulation(strategy, whole, options.compareValues);
   std::fprintf(out, "simulate: %s against one rank, %lld %s\n",
                meshText(plan::meshOf(strategy.plan)).c_str(),
                static_cast<long long>(options.steps),
                options.steps == 1 ? "step" : "steps");
   std::fflush(out);
-  Simulation simulation(strategy, whole, options.compareValues);
   simulation.run(options.steps);
   std::fputs(simulation.findings().table().c_str(), out);
   std::optional<Findings::Difference> first = simulation.findings().first();
