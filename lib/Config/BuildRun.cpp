@@ -142,8 +142,51 @@ static void recordOrigins(Context &context) {
   }
 }
 
+/// `pattern: [tp, null, [tp, dp]]`.
+static void buildShardingRules(Context &context) {
+  const char *key = "distributed_strategy.sharding_rules";
+  const Node *rules = context.get(key);
+  if (!rules || !rules->isMap())
+    return;
+  for (const Entry &entry : rules->entries) {
+    ParamShardingRule rule;
+    rule.origin = entry.keyLocation.str();
+    auto fail = [&](const Node &node, const std::string &message) {
+      context.errors.push_back(node.location.str() + ": " + key + ": " +
+                               show(node) + ": " + message);
+    };
+    const std::string *pattern = std::get_if<std::string>(&entry.key);
+    if (!pattern) {
+      fail(*entry.value, "stands under " + show(entry.key) +
+                             ", which is no pattern of parameter names");
+      continue;
+    }
+    rule.pattern = *pattern;
+    if (!entry.value->isList()) {
+      fail(*entry.value, "must be a list with one entry per dimension: an "
+                         "axis (tp), a list of axes or null");
+      continue;
+    }
+    for (const NodePtr &dim : entry.value->items) {
+      std::vector<std::string> &axes = rule.dims.emplace_back();
+      std::vector<NodePtr> items =
+          dim->isList() ? dim->items : std::vector<NodePtr>{dim};
+      for (const NodePtr &item : items) {
+        if (item->isNull() && !dim->isList())
+          continue;
+        if (const std::string *axis = item->string())
+          axes.push_back(*axis);
+        else
+          fail(*item, "must be the name of a mesh axis: tp, dp, cp");
+      }
+    }
+    context.out.run.strategy.shardingRules.push_back(std::move(rule));
+  }
+}
+
 void buildStrategy(Context &context) {
   recordOrigins(context);
+  buildShardingRules(context);
   StrategyConfig &strategy = context.out.run.strategy;
   const TrainerConfig &trainer = context.out.run.trainer;
   auto size = [&](const char *name) {

@@ -62,6 +62,17 @@ static DictionaryAttr hubRule(Builder &b, BufferOp param,
                               b.getNamedAttr("dims", b.getArrayAttr(dims))});
 }
 
+static DictionaryAttr userRule(Builder &b, const ParamShardingRule &rule) {
+  SmallVector<Attribute> dims;
+  for (const std::vector<std::string> &axes : rule.dims)
+    dims.push_back(
+        b.getStrArrayAttr(SmallVector<StringRef>(axes.begin(), axes.end())));
+  return b.getDictionaryAttr(
+      {b.getNamedAttr("pattern", b.getStringAttr(rule.pattern)),
+       b.getNamedAttr("dims", b.getArrayAttr(dims)),
+       b.getNamedAttr("origin", b.getStringAttr(rule.origin))});
+}
+
 void nxdt::annotateStrategy(ModuleOp module, const RunConfig &config) {
   Builder b(module.getContext());
   const StrategyConfig &strategy = config.strategy;
@@ -85,7 +96,10 @@ void nxdt::annotateStrategy(ModuleOp module, const RunConfig &config) {
                                   b.getBoolAttr(strategy.sequenceParallel)),
                    b.getNamedAttr("origins", origins.getDictionary(context))}));
   SmallVector<Attribute> rules;
-  if (config.model.plugin.empty() && strategy.tensorModelParallelSize > 1)
+  for (const ParamShardingRule &rule : strategy.shardingRules)
+    rules.push_back(userRule(b, rule));
+  if (rules.empty() && config.model.plugin.empty() &&
+      strategy.tensorModelParallelSize > 1)
     for (auto buffer : module.getOps<BufferOp>())
       if (buffer.getRole() == "param")
         if (DictionaryAttr rule = hubRule(b, buffer, strategy))
