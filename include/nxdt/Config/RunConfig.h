@@ -93,6 +93,10 @@ struct StrategyConfig {
   int64_t kvReplicator = 1;
   /// devices * num_nodes / (tp * pp * cp).
   int64_t dataParallelSize = 1;
+  /// Predicted bytes (state and peak) that a rank may need; 0 = no limit.
+  int64_t budgetBytes = 0;
+  /// "file:line:col: distributed_strategy.budget_bytes = 16GiB".
+  std::string budgetAt;
   /// Mesh axis or key -> "key = value (file:line:col)", where it was given.
   std::vector<std::pair<std::string, std::string>> origins;
 };
