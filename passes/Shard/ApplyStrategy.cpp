@@ -133,7 +133,9 @@ LogicalResult ApplyStrategyPass::applyTo(BufferOp param) {
            << found->pattern << "' has " << found->dims.size()
            << " dimensions, the parameter '" << param.getSymName() << "' "
            << rank;
-  return setSharding(param, makeSharding(strategy.mesh, found->dims));
+  FailureOr<ShardingAttr> sharding = checkedSharding(
+      strategy.mesh, found->dims, [&] { return param.emitOpError(); });
+  return failed(sharding) ? failure() : setSharding(param, *sharding);
 }
 
 LogicalResult ApplyStrategyPass::reportUnused() {

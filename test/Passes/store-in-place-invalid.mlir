@@ -17,18 +17,6 @@ func.func @f(%x: tensor<4xf32> {nxdt.buffer = @x}) -> (tensor<f32> {nxdt.buffer 
 // -----
 
 nxdt.buffer @p {role = "param"} : tensor<4xf32>
-nxdt.buffer @lr {role = "input"} : tensor<f64>
-nxdt.buffer @s {role = "input"} : tensor<f32>
-nxdt.buffer @out {role = "scalar"} : tensor<4xf32>
-func.func @f(%p: tensor<4xf32> {nxdt.buffer = @p}, %lr: tensor<f64> {nxdt.buffer = @lr}, %s: tensor<f32> {nxdt.buffer = @s}) -> (tensor<4xf32> {nxdt.buffer = @out}) {
-  // expected-error @+1 {{updates a value that is not a buffer, or that is read afterwards}}
-  %p1 = nxdt.sgd %p, %p, %lr, %s, %s {momentum = 0.0 : f64, dampening = 0.0 : f64, nesterov = false, weight_decay = 0.0 : f64} : (tensor<4xf32>, tensor<4xf32>, tensor<f64>, tensor<f32>, tensor<f32>) -> tensor<4xf32>
-  return %p1 : tensor<4xf32>
-}
-
-// -----
-
-nxdt.buffer @p {role = "param"} : tensor<4xf32>
 nxdt.buffer @m {role = "opt_state", param = "p", state = "exp_avg"} : tensor<4xf32>
 nxdt.buffer @v {role = "opt_state", param = "p", state = "exp_avg_sq"} : tensor<4xf32>
 nxdt.buffer @lr {role = "input"} : tensor<f64>

@@ -63,3 +63,14 @@ func.func @adamw(%p: tensor<4xf32> {nxdt.buffer = @p}, %a: tensor<4xf32> {nxdt.b
   %p1, %m1, %v1 = nxdt.adamw %p, %a, %m, %v, %lr, %s, %s {beta1 = 0.9 : f64, beta2 = 0.95 : f64, eps = 1.0e-8 : f64, weight_decay = 0.1 : f64, variant = "adamw", correct_bias = true} : tensor<4xf32>, tensor<4xf32>, tensor<f64>, tensor<f32>, tensor<f32>
   return %p1, %m1, %v1 : tensor<4xf32>, tensor<4xf32>, tensor<4xf32>
 }
+
+// What is no buffer of the program, as a rank's part of a parameter, is updated in a copy.
+// CHECK-LABEL: func @updates_a_copy
+// CHECK-SAME: (%[[P:[a-z0-9]*]]: tensor<4xf32>
+func.func @updates_a_copy(%p: tensor<4xf32> {nxdt.buffer = @p}, %g: tensor<4xf32> {nxdt.buffer = @acc}, %lr: tensor<f64> {nxdt.buffer = @lr}, %s: tensor<f32> {nxdt.buffer = @s}) -> (tensor<4xf32> {nxdt.buffer = @out}) {
+  // CHECK: %[[C:.*]] = nxdt.aten "aten::clone"(%[[P]], none)
+  // CHECK: nxdt.aten "aten::sub_.Tensor"(%[[C]], %{{.*}}, 1) {mutates = array<i32: 0>}
+  // CHECK: nxdt.aten "aten::copy_"(%{{.*}}, %[[C]], false)
+  %p1 = nxdt.sgd %p, %g, %lr, %s, %s {momentum = 0.0 : f64, dampening = 0.0 : f64, nesterov = false, weight_decay = 0.0 : f64} : (tensor<4xf32>, tensor<4xf32>, tensor<f64>, tensor<f32>, tensor<f32>) -> tensor<4xf32>
+  return %p1 : tensor<4xf32>
+}

@@ -57,7 +57,7 @@ func.func @p(%a: tensor<4xf32> {nxdt.buffer = @g}, %b: tensor<4xf32> {nxdt.buffe
 
 nxdt.buffer @g {role = "scalar"} : tensor<4xf32>
 func.func @p(%g: tensor<4xf32> {nxdt.buffer = @g}) {
-  // expected-error @+1 {{'nxdt.global_norm' is left in program @p; only nxdt.aten and nxdt.aten_vjp have a place in a plan}}
+  // expected-error @+1 {{'nxdt.global_norm' is left in program @p; only nxdt.aten, nxdt.aten_vjp and collectives have a place in a plan}}
   %0 = nxdt.global_norm(%g) : (tensor<4xf32>) -> tensor<f32>
   return
 }

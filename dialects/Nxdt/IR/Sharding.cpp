@@ -348,18 +348,33 @@ void ShardingAttr::print(AsmPrinter &printer) const {
 // Types
 //===----------------------------------------------------------------------===//
 
+static ArrayAttr toAttr(MLIRContext *context, ArrayRef<AxisAttr> axes) {
+  return ArrayAttr::get(context,
+                        SmallVector<Attribute>(axes.begin(), axes.end()));
+}
+
+static SmallVector<ArrayAttr> toAttrs(MLIRContext *context,
+                                      ArrayRef<Axes> dims) {
+  return llvm::map_to_vector(
+      dims, [&](const Axes &axes) { return toAttr(context, axes); });
+}
+
 ShardingAttr nxdt::makeSharding(MeshAttr mesh, ArrayRef<Axes> dims,
                                 ArrayRef<AxisAttr> partial,
                                 Reduction reduction) {
   MLIRContext *context = mesh.getContext();
-  auto toAttr = [&](ArrayRef<AxisAttr> axes) {
-    return ArrayAttr::get(context,
-                          SmallVector<Attribute>(axes.begin(), axes.end()));
-  };
-  SmallVector<ArrayAttr> lists;
-  for (const Axes &axes : dims)
-    lists.push_back(toAttr(axes));
-  return ShardingAttr::get(context, mesh, lists, toAttr(partial), reduction);
+  return ShardingAttr::get(context, mesh, toAttrs(context, dims),
+                           toAttr(context, partial), reduction);
+}
+
+FailureOr<ShardingAttr>
+nxdt::checkedSharding(MeshAttr mesh, ArrayRef<Axes> dims,
+                      function_ref<InFlightDiagnostic()> emitError) {
+  MLIRContext *context = mesh.getContext();
+  if (failed(ShardingAttr::verify(emitError, mesh, toAttrs(context, dims),
+                                  toAttr(context, {}), Reduction::Sum)))
+    return failure();
+  return makeSharding(mesh, dims);
 }
 
 ShardingAttr nxdt::replicated(MeshAttr mesh, unsigned rank) {

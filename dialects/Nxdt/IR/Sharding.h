@@ -21,6 +21,10 @@ AxisAttr wholeAxis(MeshAttr mesh, llvm::StringRef name);
 ShardingAttr makeSharding(MeshAttr mesh, llvm::ArrayRef<Axes> dims,
                           llvm::ArrayRef<AxisAttr> partial = {},
                           Reduction reduction = Reduction::Sum);
+/// The same for lists that a user gave: emits what is wrong with them.
+mlir::FailureOr<ShardingAttr>
+checkedSharding(MeshAttr mesh, llvm::ArrayRef<Axes> dims,
+                llvm::function_ref<mlir::InFlightDiagnostic()> emitError);
 /// Nothing split, nothing partial.
 ShardingAttr replicated(MeshAttr mesh, unsigned rank);
 
