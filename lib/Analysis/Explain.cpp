@@ -38,7 +38,11 @@ private:
   void explainModule(const std::string &path);
   void writeRule(const plan::Buffer &param);
   void writeState(const plan::Buffer &state, const plan::Buffer &param);
-  void writeCollectives(llvm::function_ref<bool(StringRef)> belongs);
+  using Belongs = llvm::function_ref<bool(const plan::Program &,
+                                          const plan::Instruction &)>;
+  void writeCollectives(Belongs belongs);
+  bool reads(const plan::Program &program,
+             const plan::Instruction &instruction, const std::string &buffer);
   [[noreturn]] void failUnknown(const std::string &name);
 
   std::string layout(const plan::Buffer &buffer);
@@ -84,6 +88,9 @@ const plan::Buffer *Explainer::findBuffer(const std::string &name) {
 
 std::string Explainer::layout(const plan::Buffer &buffer) {
   std::string out = std::string(plan::name(buffer.dtype)) + " ";
+  if (!buffer.partial.empty())
+    return out + shapeText(buffer.logicalShape) + ", on a rank a term of it " +
+           shapeText(buffer.shape);
   if (buffer.logicalShape.empty() || buffer.logicalShape == buffer.shape)
     return out + shapeText(buffer.shape) + ", whole on every rank";
   return out + shapeText(buffer.logicalShape) + ", on a rank " +
@@ -177,14 +184,22 @@ void Explainer::explainParameter(const plan::Buffer &param) {
     if (buffer.param == param.name && buffer.name != param.name)
       writeState(buffer, param);
   StringRef owner = StringRef(param.name).rsplit('.').first;
-  writeCollectives([&](StringRef module) {
+  writeCollectives([&](const auto &program, const auto &instruction) {
+    StringRef module = instruction.module;
     return module == param.name || module == owner ||
            (module.consume_back("^") && module == owner);
   });
 }
 
-/// Those of instructions whose location `belongs`.
-void Explainer::writeCollectives(llvm::function_ref<bool(StringRef)> belongs) {
+bool Explainer::reads(const plan::Program &program,
+                      const plan::Instruction &instruction,
+                      const std::string &buffer) {
+  int32_t input = std::get<plan::ValueRef>(instruction.args[0]).index;
+  int32_t index = program.values[input].buffer;
+  return index >= 0 && plan.buffers[index].name == buffer;
+}
+
+void Explainer::writeCollectives(Belongs belongs) {
   struct Line {
     std::string head, reason;
     std::vector<std::string> causes;
@@ -195,7 +210,7 @@ void Explainer::writeCollectives(llvm::function_ref<bool(StringRef)> belongs) {
   for (const plan::Program &program : plan.programs)
     for (const plan::Instruction &instruction : program.instructions) {
       if (instruction.kind != plan::OpKind::Collective ||
-          !belongs(instruction.module))
+          !belongs(program, instruction))
         continue;
       int32_t input = std::get<plan::ValueRef>(instruction.args[0]).index;
       const plan::Value &from = program.values[input];
@@ -216,7 +231,8 @@ void Explainer::writeCollectives(llvm::function_ref<bool(StringRef)> belongs) {
       if (isNew) {
         auto [reason, causes] =
             splitReason(instruction.reason, run.strategy.origins);
-        lines.push_back({head, reason, causes, 0});
+        lines.push_back(
+            {head, reason, causesOf(plan, instruction.axes, causes), 0});
       }
       ++lines[it->second].count;
     }
@@ -262,7 +278,9 @@ void Explainer::explainModule(const std::string &path) {
     if (buffer.role == plan::Role::Param)
       writeRule(buffer);
   }
-  writeCollectives(isWithin);
+  writeCollectives([&](const auto &, const auto &instruction) {
+    return isWithin(instruction.module);
+  });
 }
 
 /// Paths of modules and all that is above them, without the mark of the
@@ -308,8 +326,9 @@ std::string Explainer::explain(const std::string &name) {
       os << "\nit belongs to\n";
       explainParameter(*param);
     } else {
-      // Sums of a step are at home where they are reduced.
-      writeCollectives([&](StringRef module) { return module == name; });
+      writeCollectives([&](const auto &program, const auto &instruction) {
+        return instruction.module == name || reads(program, instruction, name);
+      });
     }
     return text;
   }

@@ -62,6 +62,23 @@ nxdt::memoryCategories(const plan::MemoryReport &memory) {
           {"activations, at peak", memory.peakActivationBytes}};
 }
 
+std::vector<std::string>
+nxdt::causesOf(const plan::Plan &plan, const plan::Axes &group,
+               std::vector<std::string> causes) {
+  auto has = [&](const std::string &name) {
+    return std::any_of(group.begin(), group.end(), [&](const auto &axis) {
+      return axis.substr(0, axis.find(':')) == name;
+    });
+  };
+  std::erase_if(causes, [&](const std::string &cause) {
+    bool isAxis = std::any_of(plan.mesh.begin(), plan.mesh.end(),
+                              [&](auto &axis) { return axis.first == cause; });
+    return (isAxis && !has(cause)) || (cause == "zero1" && !has("dp")) ||
+           (cause == "sequence_parallel" && !has("tp"));
+  });
+  return causes;
+}
+
 static std::vector<LiveGroup> groupLive(const Peak &peak) {
   std::map<std::tuple<std::string, std::string, plan::DType,
                       std::vector<int64_t>>,
@@ -123,7 +140,7 @@ groupCollectives(const plan::Plan &plan, plan::Stage stage,
         one.module.pop_back();
       auto [reason, causes] = splitReason(instruction.reason, report.origins);
       one.reason = classOf(reason);
-      one.causes = causes;
+      one.causes = causesOf(plan, instruction.axes, causes);
       Key key{one.phase, one.group,  one.kind,
               one.dtype, one.module, one.reason};
       auto [it, isNew] = known.try_emplace(key, groups.size());

@@ -48,12 +48,13 @@ static std::vector<CollectiveGroup>
 mergeParameters(const std::vector<CollectiveGroup> &groups) {
   std::vector<CollectiveGroup> merged;
   for (CollectiveGroup group : groups) {
-    size_t at = group.reason.find(group.module);
-    if (group.phase == "optimizer" && !group.module.empty() &&
-        at != std::string::npos) {
-      group.reason.replace(at, group.module.size(), "each parameter");
-      group.module = "each parameter";
-    }
+    for (const char *start : {"gradient of ", "new value of "})
+      if (group.reason.starts_with(start + group.module)) {
+        group.reason.replace(std::string(start).size(), group.module.size(),
+                             "each parameter");
+        group.module = "each parameter";
+        break;
+      }
     auto same = std::find_if(
         merged.begin(), merged.end(), [&](const CollectiveGroup &other) {
           return other.phase == group.phase && other.group == group.group &&

@@ -101,6 +101,12 @@ std::pair<std::string, std::vector<std::string>>
 splitReason(const std::string &reason,
             const std::vector<std::pair<std::string, std::string>> &origins);
 
+/// Those of a reshard's causes that a collective over `group` comes from: one
+/// reshard may become several collectives over different axes.
+std::vector<std::string> causesOf(const plan::Plan &plan,
+                                  const plan::Axes &group,
+                                  std::vector<std::string> causes);
+
 } // namespace nxdt
 
 #endif // NXDT_ANALYSIS_REPORT_H
