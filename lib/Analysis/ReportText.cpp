@@ -96,12 +96,12 @@ static void writeMemory(llvm::raw_ostream &os, const StrategyReport &report) {
 
 static void writeTotals(llvm::raw_ostream &os,
                         const std::vector<plan::Traffic> &totals) {
-  os << formatv("  {0,-14}{1,-16}{2,8}{3,14}{4,14}\n", "group", "kind", "calls",
+  os << formatv("  {0,-18}{1,-16}{2,8}{3,14}{4,14}\n", "group", "kind", "calls",
                 "input", "sent");
   int64_t calls = 0, input = 0, sent = 0;
   auto row = [&](const std::string &group, const std::string &kind,
                  int64_t calls, int64_t input, int64_t sent) {
-    os << formatv("  {0,-14}{1,-16}{2,8}{3,14}{4,14}\n", group, kind,
+    os << formatv("  {0,-18}{1,-16}{2,8}{3,14}{4,14}\n", group, kind,
                   withCommas(calls), humanBytes(input), humanBytes(sent));
   };
   for (const plan::Traffic &traffic : totals) {

@@ -161,8 +161,13 @@ SmallVector<bool> Partitioner::keptPartial(Operation *op,
                          [&](AxisAttr axis) { return split.uses(axis); });
   };
   if (rule.linearity == ShardingRule::Linearity::Each &&
-      op->getNumOperands() == 1 && rule.linearIn[0])
-    keeps[0] = sums(op->getOperand(0));
+      op->getNumOperands() == 1 && rule.linearIn[0]) {
+    // Sums of what becomes larger (a cast to f32) cost less before, but those of
+    // a parameter's gradient wait until the end of the step.
+    bool grows = bytesOf(op->getResult(0)) > bytesOf(op->getOperand(0));
+    keeps[0] = sums(op->getOperand(0)) &&
+               (!grows || wishes.contains(op->getResult(0)));
+  }
   if (rule.linearity != ShardingRule::Linearity::Joint)
     return keeps;
   ShardingAttr first = shardingOf(op->getOperand(0).getType());

@@ -93,6 +93,18 @@ def activations(bill, job, times, backward):
         bill.add("tp", t, "all_reduce", whole, times * sums * (2 if backward else 1))
         bill.add("tp", t, "all_reduce", row, times)
     bill.add("tp", t, "all_reduce", row, times)  # its maximum
+    f = job.kv_replicator
+    if backward and f > 1:
+        # Gradients of shared keys and values meet, and so do those of what they were made of.
+        shared = job.micro_batch * job.sequence * parts(job.kv_heads, t // f) * job.head_dim * job.element
+        bill.add(copies_of(job), f, "all_reduce", shared, times * 2 * job.layers)
+        bill.add(f"tp:(1){t // f}", t // f, "all_reduce", whole, times * job.layers)
+
+
+def copies_of(job):
+    """The group of the ranks that hold the same key/value heads."""
+    t, f = job.tp, job.kv_replicator
+    return "tp" if f == t else f"tp:({t // f}){f}"
 
 
 def loss(bill, job):
@@ -104,20 +116,16 @@ def loss(bill, job):
 
 def gradients(bill, job):
     """Each parameter once: f32 gradients one way, new values the other."""
-    t, d, f = job.tp, job.dp, job.kv_replicator
+    t, d = job.tp, job.dp
     for rows, columns, kind in job.parameters():
-        ranks, axis = 1, ""  # over which activations or heads were split, too
-        if kind == "whole" and job.sequence_parallel:
-            ranks, axis = t, "tp"
-        elif kind == "kv" and f > 1:
-            ranks, axis = f, "tp" if f == t else f"tp:({t // f}){f}"
+        ranks = t if kind == "whole" and job.sequence_parallel else 1  # each has seen its part of the sequence
         if job.zero1 and d > 1:
             part = parts(rows, d)
             bill.add("dp", d, "reduce_scatter", 4 * d * part * columns)
-            bill.add(axis, ranks, "all_reduce", 4 * part * columns)
+            bill.add("tp", ranks, "all_reduce", 4 * part * columns)
             bill.add("dp", d, "all_gather", job.element * d * part * columns)
         else:
-            group = ",".join(name for name, size in (("dp", d), (axis, ranks)) if size > 1)
+            group = ",".join(name for name, size in (("dp", d), ("tp", ranks)) if size > 1)
             bill.add(group, d * ranks, "all_reduce", 4 * rows * columns)
 
 
@@ -157,13 +165,13 @@ def evaluation_bill(job):
 
 def state_bytes(job):
     """Parameters, masters, gradients and AdamW's moments on a rank."""
-    t, d, f = job.tp, job.dp, job.kv_replicator
+    t, d = job.tp, job.dp
     total = {"param_bytes": 0, "master_bytes": 0, "grad_bytes": 0, "opt_state_bytes": 0}
     for rows, columns, kind in job.parameters():
         whole = rows * columns
         own = parts(rows, d) * columns if job.zero1 else whole
         # A gradient that is a sum over ranks has a second place for the sum.
-        is_sum = d > 1 or (kind == "whole" and t > 1 and job.sequence_parallel) or (kind == "kv" and f > 1)
+        is_sum = d > 1 or (kind == "whole" and t > 1 and job.sequence_parallel)
         total["param_bytes"] += job.element * whole
         total["master_bytes"] += 4 * own if job.mixed else 0
         total["grad_bytes"] += 4 * (whole + (own if is_sum else 0))
