@@ -101,11 +101,6 @@ static double flopsOf(Operation *op) {
                          results);
 }
 
-static bool isBackward(Operation *op) {
-  auto name = dyn_cast<NameLoc>(op->getLoc());
-  return name && name.getName().getValue().ends_with("^");
-}
-
 FlopCount nxdt::countFlops(ModuleOp module, int64_t microBatches) {
   FlopCount count;
   for (auto func : module.getOps<func::FuncOp>()) {

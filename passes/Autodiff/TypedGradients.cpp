@@ -30,15 +30,16 @@ static Gradients gradient(OpBuilder &builder, Location loc, CrossEntropyOp op,
   if (!grads[0] || grads[2])
     return failure();
   auto back = CrossEntropyBackwardOp::create(
-      builder, loc, op.getLogits().getType(), grads[0],
-      op.getLogProbs(), op.getTargets(), op.getIgnoreIndexAttr());
+      builder, loc, op.getLogits().getType(), grads[0], op.getLogProbs(),
+      op.getTargets(), op.getIgnoreIndexAttr());
   return SmallVector<Value>{back.getDlogits(), Value()};
 }
 
 Gradients nxdt::emitTypedGradient(OpBuilder &builder, Location loc,
                                   Operation *op, ValueRange gradResults) {
   return TypeSwitch<Operation *, Gradients>(op)
-      .Case<SdpaOp, CrossEntropyOp>(
-          [&](auto typed) { return gradient(builder, loc, typed, gradResults); })
+      .Case<SdpaOp, CrossEntropyOp>([&](auto typed) {
+        return gradient(builder, loc, typed, gradResults);
+      })
       .Default([](Operation *) -> Gradients { return failure(); });
 }

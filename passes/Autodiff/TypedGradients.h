@@ -13,7 +13,7 @@
 namespace nxdt {
 
 /// Emits the gradients of a typed op for its operands (null = none), given
-/// those of its results (null = nothing depends on it); they lie at `loc`. Failure if the op has
+/// those of its results (null = nothing depends on it). Failure if the op has
 /// no gradient.
 llvm::FailureOr<llvm::SmallVector<mlir::Value>>
 emitTypedGradient(mlir::OpBuilder &builder, mlir::Location loc,

@@ -58,6 +58,9 @@ std::vector<Phase> nxdt::trainingPhases(const PipelineOptions &options) {
     pm.addPass(createPartition());
     cleanUp(pm);
   });
+  // Shardings are known, so that what is exchanged is known; local shapes are
+  // not needed. From here on equal ops may be apart on purpose.
+  phase("recomputed", [](OpPassManager &pm) { pm.addPass(createRecompute()); });
   phase("spmd", [](OpPassManager &pm) {
     pm.addPass(createLowerToSpmd());
     cleanUp(pm);

@@ -287,6 +287,38 @@ def Partition : Pass<"partition", "::mlir::ModuleOp"> {
   }];
 }
 
+def Recompute : Pass<"recompute", "::mlir::ModuleOp"> {
+  let summary = "Compute values again in the backward instead of keeping them";
+  let description = [{
+    The module attribute `nxdt.recompute` lists patterns of module paths. What
+    ops of those modules give and the backward needs is computed again, layer by
+    layer, just before the backward first needs it, from what the layer was
+    given. No collective is run twice: what the forward exchanged inside is
+    kept, unless the backward does the same exchange anyway. The copies are the
+    same ops on the same values, so that the bits do not change; the attribute
+    `recomputed` keeps them from being merged with the forward's again.
+
+    Input:
+    ```mlir
+    module attributes {nxdt.recompute = ["layers.0"]} {
+      func.func @train_step(%x: tensor<4xf32> {nxdt.buffer = @x}) -> (tensor<4xf32> {nxdt.buffer = @y}) {
+        %0 = nxdt.aten "aten::exp"(%x) : (tensor<4xf32>) -> tensor<4xf32> loc("layers.0")
+        %1 = nxdt.aten "aten::sin"(%0) : (tensor<4xf32>) -> tensor<4xf32> loc("loss")
+        %2 = nxdt.aten "aten::mul.Tensor"(%1, %0) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32> loc("layers.0^")
+        return %2 : tensor<4xf32>
+      }
+    }
+    ```
+    Output:
+    ```mlir
+    %0 = nxdt.aten "aten::exp"(%x) : (tensor<4xf32>) -> tensor<4xf32>
+    %1 = nxdt.aten "aten::sin"(%0) : (tensor<4xf32>) -> tensor<4xf32>
+    %2 = nxdt.aten "aten::exp"(%x) {recomputed} : (tensor<4xf32>) -> tensor<4xf32>
+    %3 = nxdt.aten "aten::mul.Tensor"(%1, %2) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+    ```
+  }];
+}
+
 def LowerToSpmd : Pass<"lower-to-spmd", "::mlir::ModuleOp"> {
   let summary = "Local shapes and collectives: one program for all ranks";
   let description = [{
