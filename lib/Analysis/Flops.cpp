@@ -114,6 +114,8 @@ FlopCount nxdt::countFlops(ModuleOp module, int64_t microBatches) {
         count.evaluation += flops;
       else if (!use.isPerMicroBatch)
         count.optimizer += flops;
+      else if (op.hasAttr(kRecomputedAttr))
+        count.recomputed += flops;
       else if (isBackward(&op))
         count.backward += flops;
       else

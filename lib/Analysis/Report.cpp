@@ -59,7 +59,7 @@ nxdt::memoryCategories(const plan::MemoryReport &memory) {
           {"gradients", memory.gradBytes},
           {"optimizer state", memory.optStateBytes},
           {"inputs and others", memory.otherBytes},
-          {"activations, at peak", memory.peakActivationBytes}};
+          {"activations at the peak", memory.peakActivationBytes}};
 }
 
 std::vector<std::string>

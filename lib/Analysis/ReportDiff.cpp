@@ -120,6 +120,7 @@ std::string nxdt::diffText(const RunConfig &runA, const StrategyReport &a,
   };
   flops("forward", a.flops.forward, b.flops.forward);
   flops("backward", a.flops.backward, b.flops.backward);
+  flops("forward once more", a.flops.recomputed, b.flops.recomputed);
   flops("optimizer", a.flops.optimizer, b.flops.optimizer);
   flops("total", a.flops.step(), b.flops.step());
   flops("of all ranks", a.flops.step() * a.ranks, b.flops.step() * b.ranks);

@@ -92,6 +92,7 @@ std::string nxdt::reportJson(const StrategyReport &report) {
       {"flops",
        {{"forward", f.forward},
         {"backward", f.backward},
+        {"recomputed", f.recomputed},
         {"optimizer", f.optimizer},
         {"step", f.step()},
         {"step_of_all_ranks", f.step() * report.ranks},

@@ -173,6 +173,8 @@ std::string nxdt::reportText(const StrategyReport &report) {
   };
   row("forward", flops.forward);
   row("backward", flops.backward);
+  if (flops.recomputed > 0)
+    row("forward once more", flops.recomputed);
   row("optimizer", flops.optimizer);
   row("total", flops.step());
   double all = flops.step() * report.ranks;

@@ -18,9 +18,10 @@ namespace nxdt {
 struct FlopCount {
   double forward = 0;
   double backward = 0;
+  double recomputed = 0; ///< forward once more, for the backward
   double optimizer = 0; ///< sums of gradients, norm, clipping, update
   double evaluation = 0;
-  double step() const { return forward + backward + optimizer; }
+  double step() const { return forward + backward + recomputed + optimizer; }
 };
 
 /// Counts the local programs of a module after `lower-to-aten`. An operator
