@@ -26,7 +26,8 @@ Instruction make(std::string op, std::vector<int32_t> from, int32_t out,
 }
 
 /// x is a buffer; a = exp(x) [4 KiB], b = view of a, c = exp(b) [4 KiB],
-/// d = sum(c) [4 B]: b and c live at the peak, b in a's storage.
+/// d = sum(c) [4 B]: b and c live at the peak, b in a's storage; what was
+/// released right before does not.
 Plan samplePlan() {
   Plan plan;
   Buffer x;
@@ -39,9 +40,11 @@ Plan samplePlan() {
                     {DType::F32, {1024}, -1},
                     {DType::F32, {32, 32}, -1},
                     {DType::F32, {32, 32}, -1},
-                    {DType::F32, {}, -1}};
-  program.instructions = {make("aten::exp", {0}, 1, {}, "m.0"),
-                          make("aten::view", {1}, 2, {1}, "m.0"),
+                    {DType::F32, {}, -1},
+                    {DType::F32, {16}, -1}};
+  program.instructions = {make("aten::relu", {0}, 5, {}, "gone"),
+                          make("aten::exp", {0}, 1, {}, "m.0"),
+                          make("aten::view", {1}, 2, {1, 5}, "m.0"),
                           make("aten::exp", {2}, 3, {2}, "m.1"),
                           make("aten::sum", {3}, 4, {3, 4}, "m")};
   Program small;
