@@ -58,13 +58,15 @@ private:
   LogicalResult readPatterns();
   bool isRecomputed(Operation *op);
   void recompute(StringRef unit, ArrayRef<Operation *> users);
-  Value again(Value value, StringRef unit, Operation *before,
+  Value again(Value value, StringRef unit, Operation *&before,
               IRMapping &mapping);
-  ReshardOp sameInBackward(ReshardOp reshard);
+  void findTwins(func::FuncOp func);
 
   /// Patterns as given, and parsed; the latter refer to the former.
   SmallVector<std::pair<StringAttr, llvm::GlobPattern>> patterns;
   DenseSet<StringAttr> used;
+  /// An exchange of the forward and the same one of the backward.
+  DenseMap<Operation *, ReshardOp> twins;
 };
 } // namespace
 
@@ -103,19 +105,20 @@ bool RecomputePass::isRecomputed(Operation *op) {
   return false;
 }
 
-/// The reshard of the backward that does what one of the forward does.
-ReshardOp RecomputePass::sameInBackward(ReshardOp reshard) {
-  for (Operation *user : reshard.getInput().getUsers()) {
-    auto other = dyn_cast<ReshardOp>(user);
-    if (other && other != reshard && isBackward(other) &&
-        other.getType() == reshard.getType())
-      return other;
+void RecomputePass::findTwins(func::FuncOp func) {
+  for (auto reshard : func.front().getOps<ReshardOp>()) {
+    if (!isBackward(reshard))
+      continue;
+    for (Operation *user : reshard.getInput().getUsers()) {
+      auto other = dyn_cast<ReshardOp>(user);
+      if (other && !isBackward(other) && other.getType() == reshard.getType())
+        twins[other] = reshard;
+    }
   }
-  return {};
 }
 
 /// The value once more, computed before an op from what is kept.
-Value RecomputePass::again(Value value, StringRef unit, Operation *before,
+Value RecomputePass::again(Value value, StringRef unit, Operation *&before,
                            IRMapping &mapping) {
   if (Value known = mapping.lookupOrNull(value))
     return known;
@@ -125,11 +128,14 @@ Value RecomputePass::again(Value value, StringRef unit, Operation *before,
   if (communicates(op)) {
     // No collective is run twice: what the forward exchanged is kept, unless
     // the backward does the same exchange anyway.
-    ReshardOp same = sameInBackward(cast<ReshardOp>(op));
+    ReshardOp same = twins.lookup(op);
     if (!same)
       return value;
     Value input = again(op->getOperand(0), unit, before, mapping);
-    if (!same->isBeforeInBlock(before)) {
+    if (same == before) {
+      same->setOperand(0, input);
+      before = same->getNextNode();
+    } else if (!same->isBeforeInBlock(before)) {
       same->moveBefore(before);
       same->setOperand(0, input);
     }
@@ -153,10 +159,7 @@ void RecomputePass::recompute(StringRef unit, ArrayRef<Operation *> users) {
       Operation *op = operand.get().getDefiningOp();
       if (!isRecomputed(op) || unitOf(modulePathOf(op)) != unit)
         continue;
-      // `before` itself may be an exchange that `again` moves.
-      Value copy = again(operand.get(), unit, before, mapping);
-      if (copy != user->getResult(0))
-        operand.set(copy);
+      operand.set(again(operand.get(), unit, before, mapping));
     }
   }
 }
@@ -164,11 +167,13 @@ void RecomputePass::recompute(StringRef unit, ArrayRef<Operation *> users) {
 void RecomputePass::runOnOperation() {
   patterns.clear();
   used.clear();
+  twins.clear();
   if (failed(readPatterns()))
     return signalPassFailure();
   auto func = getOperation().lookupSymbol<func::FuncOp>("train_step");
   if (patterns.empty() || !func)
     return;
+  findTwins(func);
   llvm::MapVector<StringRef, SmallVector<Operation *>> units;
   for (Operation &op : func.front()) {
     if (!isBackward(&op))
