@@ -41,8 +41,8 @@ private:
   using Belongs = llvm::function_ref<bool(const plan::Program &,
                                           const plan::Instruction &)>;
   void writeCollectives(Belongs belongs);
-  bool reads(const plan::Program &program,
-             const plan::Instruction &instruction, const std::string &buffer);
+  bool reads(const plan::Program &program, const plan::Instruction &instruction,
+             const std::string &buffer);
   [[noreturn]] void failUnknown(const std::string &name);
 
   std::string layout(const plan::Buffer &buffer);
@@ -121,8 +121,8 @@ void Explainer::writeRule(const plan::Buffer &param) {
 }
 
 void Explainer::explainBuffer(const plan::Buffer &buffer) {
-  os << buffer.name << ": " << plan::name(buffer.role) << ", "
-     << layout(buffer) << '\n';
+  os << buffer.name << ": " << plan::name(buffer.role) << ", " << layout(buffer)
+     << '\n';
   for (size_t dim = 0; dim < buffer.split.size(); ++dim)
     for (const std::string &axis : buffer.split[dim]) {
       os << "  dimension " << dim << " is split by " << axis << ": "
@@ -157,7 +157,8 @@ void Explainer::writeState(const plan::Buffer &state,
   }
   for (size_t dim = 0; dim < state.split.size(); ++dim)
     for (const std::string &axis : state.split[dim]) {
-      if (dim < param.split.size() && llvm::is_contained(param.split[dim], axis))
+      if (dim < param.split.size() &&
+          llvm::is_contained(param.split[dim], axis))
         continue;
       os << "    dimension " << dim << " is split by " << axis
          << " as well, ZeRO-1: " << origin("zero1") << "; " << origin(axis)
@@ -269,8 +270,8 @@ void Explainer::explainModule(const std::string &path) {
   }
   os << "\n";
   for (const plan::Buffer &buffer : plan.buffers) {
-    bool isOwn = buffer.role == plan::Role::Param ||
-                 buffer.role == plan::Role::Buffer;
+    bool isOwn =
+        buffer.role == plan::Role::Param || buffer.role == plan::Role::Buffer;
     if (!isOwn || !isWithin(buffer.name))
       continue;
     os << '\n';

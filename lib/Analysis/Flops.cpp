@@ -37,14 +37,40 @@ static bool onlyMoves(StringRef callee, const OpInfo *info) {
   StringRef name = callee.split("::").second.split('.').first;
   if (name.starts_with("new_") || name.ends_with("_like"))
     return true;
-  static constexpr StringLiteral kMoves[] = {
-      "_to_copy",  "alias",        "arange",   "cat",    "clone",
-      "concat",    "constant_pad_nd", "contiguous", "copy_", "detach",
-      "empty",     "eye",          "fill_",    "flip",   "full",
-      "gather",    "index_select", "lift_fresh", "linspace", "masked_fill",
-      "ones",      "repeat",       "repeat_interleave", "roll", "scalar_tensor",
-      "stack",     "tile",         "to",       "tril",   "triu",
-      "type_as",   "where",        "zero_",    "zeros"};
+  static constexpr StringLiteral kMoves[] = {"_to_copy",
+                                             "alias",
+                                             "arange",
+                                             "cat",
+                                             "clone",
+                                             "concat",
+                                             "constant_pad_nd",
+                                             "contiguous",
+                                             "copy_",
+                                             "detach",
+                                             "empty",
+                                             "eye",
+                                             "fill_",
+                                             "flip",
+                                             "full",
+                                             "gather",
+                                             "index_select",
+                                             "lift_fresh",
+                                             "linspace",
+                                             "masked_fill",
+                                             "ones",
+                                             "repeat",
+                                             "repeat_interleave",
+                                             "roll",
+                                             "scalar_tensor",
+                                             "stack",
+                                             "tile",
+                                             "to",
+                                             "tril",
+                                             "triu",
+                                             "type_as",
+                                             "where",
+                                             "zero_",
+                                             "zeros"};
   return llvm::is_contained(kMoves, name);
 }
 
@@ -97,8 +123,8 @@ static double flopsOf(Operation *op) {
     if (succeeded(types))
       results.assign(types->begin(), types->end());
   }
-  return 2 * flopsOfCall(vjp.getCallee(), vjp.getArgs(), vjp.getInputs(),
-                         results);
+  return 2 *
+         flopsOfCall(vjp.getCallee(), vjp.getArgs(), vjp.getInputs(), results);
 }
 
 FlopCount nxdt::countFlops(ModuleOp module, int64_t microBatches) {

@@ -20,9 +20,9 @@ std::string nxdt::classOf(const std::string &path) {
     size_t end = i + 1;
     while (end < path.size() && std::isdigit(path[end]))
       ++end;
-    bool isNumber = path[i] == '.' && end > i + 1 &&
-                    (end == path.size() ||
-                     !(std::isalnum(path[end]) || path[end] == '_'));
+    bool isNumber =
+        path[i] == '.' && end > i + 1 &&
+        (end == path.size() || !(std::isalnum(path[end]) || path[end] == '_'));
     if (isNumber) {
       text += '*';
       i = end - 1;
@@ -62,9 +62,9 @@ nxdt::memoryCategories(const plan::MemoryReport &memory) {
           {"activations at the peak", memory.peakActivationBytes}};
 }
 
-std::vector<std::string>
-nxdt::causesOf(const plan::Plan &plan, const plan::Axes &group,
-               std::vector<std::string> causes) {
+std::vector<std::string> nxdt::causesOf(const plan::Plan &plan,
+                                        const plan::Axes &group,
+                                        std::vector<std::string> causes) {
   auto has = [&](const std::string &name) {
     return std::any_of(group.begin(), group.end(), [&](const auto &axis) {
       return axis.substr(0, axis.find(':')) == name;
@@ -80,9 +80,9 @@ nxdt::causesOf(const plan::Plan &plan, const plan::Axes &group,
 }
 
 static std::vector<LiveGroup> groupLive(const Peak &peak) {
-  std::map<std::tuple<std::string, std::string, plan::DType,
-                      std::vector<int64_t>>,
-           size_t>
+  std::map<
+      std::tuple<std::string, std::string, plan::DType, std::vector<int64_t>>,
+      size_t>
       known;
   std::vector<LiveGroup> groups;
   for (const LiveTensor &tensor : peak.tensors) {
@@ -97,10 +97,9 @@ static std::vector<LiveGroup> groupLive(const Peak &peak) {
     ++group.count;
     group.bytes += tensor.bytes;
   }
-  std::stable_sort(groups.begin(), groups.end(),
-                   [](const LiveGroup &a, const LiveGroup &b) {
-                     return a.bytes > b.bytes;
-                   });
+  std::stable_sort(
+      groups.begin(), groups.end(),
+      [](const LiveGroup &a, const LiveGroup &b) { return a.bytes > b.bytes; });
   return groups;
 }
 

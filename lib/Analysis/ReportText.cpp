@@ -145,15 +145,15 @@ std::string nxdt::reportText(const StrategyReport &report) {
   head("configuration", report.configPath);
   head("mesh", meshText(report));
   head("parameters", withCommas(report.parameters));
-  head("step", formatv("{0} sequences of {1} tokens, {2} micro-batch{3} of {4} "
-                       "on each of {5} data-parallel ranks",
-                       report.globalBatchSize, report.sequenceLength,
-                       report.microBatches,
-                       report.microBatches == 1 ? "" : "es",
-                       report.microBatchSize,
-                       report.globalBatchSize /
-                           (report.microBatches * report.microBatchSize))
-                   .str());
+  head("step",
+       formatv("{0} sequences of {1} tokens, {2} micro-batch{3} of {4} "
+               "on each of {5} data-parallel ranks",
+               report.globalBatchSize, report.sequenceLength,
+               report.microBatches, report.microBatches == 1 ? "" : "es",
+               report.microBatchSize,
+               report.globalBatchSize /
+                   (report.microBatches * report.microBatchSize))
+           .str());
   os << '\n';
   writeMemory(os, report);
 

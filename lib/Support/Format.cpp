@@ -64,9 +64,9 @@ std::string humanCount(double count) {
 
 std::optional<int64_t> parseBytes(const std::string &text) {
   static constexpr std::pair<const char *, double> kUnits[] = {
-      {"", 1},       {"B", 1},         {"kB", 1e3},       {"KB", 1e3},
-      {"KiB", 1024}, {"MB", 1e6},      {"MiB", 0x1p20},   {"GB", 1e9},
-      {"GiB", 0x1p30}, {"TB", 1e12},   {"TiB", 0x1p40},   {"PB", 1e15},
+      {"", 1},         {"B", 1},     {"kB", 1e3},     {"KB", 1e3},
+      {"KiB", 1024},   {"MB", 1e6},  {"MiB", 0x1p20}, {"GB", 1e9},
+      {"GiB", 0x1p30}, {"TB", 1e12}, {"TiB", 0x1p40}, {"PB", 1e15},
       {"PiB", 0x1p50}};
   if (text.empty() || text[0] < '0' || text[0] > '9')
     return std::nullopt;

@@ -90,8 +90,8 @@ LogicalResult PartitionPass::addReducedGrads(SymbolTable &symbols) {
     reduced.setParamAttr(param.getSymNameAttr());
     symbols.insert(reduced);
     bool scattered = wanted != shardingOf(param.getTensorType());
-    std::string reason = "gradient of " + param.getSymName().str() +
-                         ", once per step";
+    std::string reason =
+        "gradient of " + param.getSymName().str() + ", once per step";
     for (AxisAttr axis : lies.partialAxes())
       reason += " [" + strategy.origin(axis.getName().getValue()) + "]";
     bool isAlongSequence = llvm::any_of(lies.partialAxes(), [](AxisAttr axis) {

@@ -157,8 +157,8 @@ SmallVector<bool> Partitioner::keptPartial(Operation *op,
   };
   if (rule.linearity == ShardingRule::Linearity::Each &&
       op->getNumOperands() == 1 && rule.linearIn[0]) {
-    // Sums of what becomes larger (a cast to f32) cost less before, but those of
-    // a parameter's gradient wait until the end of the step.
+    // Sums of what becomes larger (a cast to f32) cost less before, but those
+    // of a parameter's gradient wait until the end of the step.
     bool grows = bytesOf(op->getResult(0)) > bytesOf(op->getOperand(0));
     keeps[0] = sums(op->getOperand(0)) &&
                (!grows || wishes.contains(op->getResult(0)));

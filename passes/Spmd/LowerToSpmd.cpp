@@ -159,9 +159,8 @@ LogicalResult Localizer::lower(Operation *op) {
     }
     if (auto aten = dyn_cast<AtenOp>(op)) {
       ArrayAttr args = localArguments(aten, results);
-      if (failed(verifyLocal(aten,
-                             llvm::map_to_vector(operands, typeOf), results,
-                             args)))
+      if (failed(verifyLocal(aten, llvm::map_to_vector(operands, typeOf),
+                             results, args)))
         return aten.emitOpError("'")
                << aten.getCallee() << "' does not give its local result "
                << results[0] << " from its local operands";

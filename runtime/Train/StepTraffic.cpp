@@ -29,12 +29,11 @@ std::string line(const std::string &name, int64_t calls, int64_t inputPredicted,
                  int64_t inputMeasured, int64_t sentPredicted,
                  int64_t sentMeasured) {
   char text[192];
-  std::snprintf(text, sizeof(text), "  %-28s %7s %15s %15s %15s %15s\n",
-                name.c_str(), withCommas(calls).c_str(),
-                withCommas(inputPredicted).c_str(),
-                withCommas(inputMeasured).c_str(),
-                withCommas(sentPredicted).c_str(),
-                withCommas(sentMeasured).c_str());
+  std::snprintf(
+      text, sizeof(text), "  %-28s %7s %15s %15s %15s %15s\n", name.c_str(),
+      withCommas(calls).c_str(), withCommas(inputPredicted).c_str(),
+      withCommas(inputMeasured).c_str(), withCommas(sentPredicted).c_str(),
+      withCommas(sentMeasured).c_str());
   return text;
 }
 

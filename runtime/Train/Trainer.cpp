@@ -261,8 +261,9 @@ int Trainer::run(int threads) {
     save(/*atEnd=*/true);
   progress.finish();
   if (step > firstStep)
-    std::fputs((memoryTable(executor, peak, baseBytes) + traffic.table()).c_str(),
-               out);
+    std::fputs(
+        (memoryTable(executor, peak, baseBytes) + traffic.table()).c_str(),
+        out);
   std::fflush(out);
   if (!stopSignal)
     return 0;

@@ -32,6 +32,7 @@ class Job:
     sequence_parallel: bool = False
     zero1: bool = True
     mixed: bool = False
+    recompute: str = "null"  # costs no communication
 
     @property
     def element(self):

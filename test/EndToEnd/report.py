@@ -26,6 +26,9 @@ def jobs():
             yield replace(ODD, tp=tp, dp=dp, zero1=zero1, sequence_parallel=sp, kv_replicator=max(1, tp // 2))
     yield replace(EVEN, tp=4, dp=2, sequence_parallel=True, mixed=True, micro_batches=5)
     yield replace(ODD, tp=2, dp=2, mixed=True)
+    for recompute, mixed in (("selective", False), ("full", True)):
+        yield replace(EVEN, tp=4, dp=2, sequence_parallel=True, mixed=mixed, recompute=recompute)
+        yield replace(ODD, tp=2, dp=3, mixed=mixed, recompute=recompute)
 
 
 def overrides(job, work):
@@ -38,7 +41,8 @@ def overrides(job, work):
         f"data.global_batch_size={job.micro_batch * job.micro_batches * job.dp}", f"trainer.devices={job.tp * job.dp}",
         f"distributed_strategy.tensor_model_parallel_size={job.tp}", f"distributed_strategy.zero1={job.zero1}",
         f"distributed_strategy.sequence_parallel={job.sequence_parallel}", f"+distributed_strategy.kv_replicator={job.kv_replicator}",
-        f"precision.type={'mixed_precision' if job.mixed else 'fp32'}",
+        f"precision.type={'mixed_precision' if job.mixed else 'fp32'}", f"+model.activations_checkpoint_granularity={job.recompute}",
+        *(["+model.activations_checkpoint_recompute=[CoreAttention]"] if job.recompute == "selective" else []),
     ]  # fmt: skip
 
 
@@ -87,6 +91,9 @@ def flops(programs, work):
     four = report(programs, replace(job, tp=4, sequence_parallel=True), work)["flops"]
     share = four["step"] / one["step"]
     check(0.25 <= share < 0.27, f"a rank of four does {share} of the work")
+    again = report(programs, replace(job, recompute="full"), work)["flops"]
+    check(one["recomputed"] == 0 and 0.7 * one["forward"] < again["recomputed"] < one["forward"], f"forward {one['forward']}, once more {again['recomputed']}")
+    check(again["backward"] == one["backward"] and again["step"] == one["step"] + again["recomputed"], f"{again} is not {one} and the forward once more")
     check(four["step_of_all_ranks"] == 4 * four["step"] and four["run"] == 240 * 4 * four["step"], f"{four}")
 
 

@@ -40,7 +40,8 @@ static StringRef roleText(ParamRole role) {
   case ParamRole::Column:
     return "Llama's column-parallel linear layer, its outputs are split";
   case ParamRole::KeyValue:
-    return "Llama's column-parallel linear layer, its key/value heads are split";
+    return "Llama's column-parallel linear layer, its key/value heads are "
+           "split";
   case ParamRole::Row:
     return "Llama's row-parallel linear layer, its inputs are split and the "
            "outputs are sums";

@@ -19,14 +19,14 @@ struct FlopCount {
   double forward = 0;
   double backward = 0;
   double recomputed = 0; ///< forward once more, for the backward
-  double optimizer = 0; ///< sums of gradients, norm, clipping, update
+  double optimizer = 0;  ///< sums of gradients, norm, clipping, update
   double evaluation = 0;
   double step() const { return forward + backward + recomputed + optimizer; }
 };
 
 /// Counts the local programs of a module after `lower-to-aten`. An operator
-/// counts what the registry says; nothing if it only moves or selects; without an
-/// entry, one per element of its largest floating-point operand or result.
+/// counts what the registry says; nothing if it only moves or selects; without
+/// an entry, one per element of its largest floating-point operand or result.
 /// Causal attention counts the pairs of a query and a key that it may see.
 /// Operators whose gradient libtorch computes count twice their forward.
 FlopCount countFlops(mlir::ModuleOp module, int64_t microBatches);

@@ -35,10 +35,10 @@ struct CollectiveGroup {
   std::string phase; ///< forward, backward, optimizer; of an evaluation too
   std::string group; ///< "tp", "dp,tp"
   int64_t ranks = 1;
-  std::string kind;   ///< "all_reduce", ...
-  std::string dtype;  ///< of the payload
-  std::string module; ///< layer numbers replaced by `*`
-  std::string reason; ///< without the YAML
+  std::string kind;                ///< "all_reduce", ...
+  std::string dtype;               ///< of the payload
+  std::string module;              ///< layer numbers replaced by `*`
+  std::string reason;              ///< without the YAML
   std::vector<std::string> causes; ///< names in RunConfig's strategy.origins
   int64_t calls = 0;
   int64_t inputBytes = 0;

@@ -36,12 +36,9 @@ Plan samplePlan() {
   plan.buffers = {x};
   Program program;
   program.name = "train_step";
-  program.values = {{DType::F32, {1024}, 0},
-                    {DType::F32, {1024}, -1},
-                    {DType::F32, {32, 32}, -1},
-                    {DType::F32, {32, 32}, -1},
-                    {DType::F32, {}, -1},
-                    {DType::F32, {16}, -1}};
+  program.values = {{DType::F32, {1024}, 0},    {DType::F32, {1024}, -1},
+                    {DType::F32, {32, 32}, -1}, {DType::F32, {32, 32}, -1},
+                    {DType::F32, {}, -1},       {DType::F32, {16}, -1}};
   program.instructions = {make("aten::relu", {0}, 5, {}, "gone"),
                           make("aten::exp", {0}, 1, {}, "m.0"),
                           make("aten::view", {1}, 2, {1, 5}, "m.0"),
@@ -89,11 +86,12 @@ TEST(Budget, IsKeptToTheByte) {
   run.strategy.budgetBytes = 1025;
   EXPECT_EQ(budgetProblem(run, report), "");
   run.strategy.budgetBytes = 1024;
-  EXPECT_EQ(budgetProblem(run, report),
-            "a.yaml:1:2: budget_bytes = '1KiB': a rank needs 1,000 + 0 + 0 + 0 "
-            "+ 0 + 25 = 1,025 bytes (1.00 KiB), 1 B more than 1,024 (1.00 KiB)\n"
-            "  largest categories: parameters 1000 B, activations at the peak "
-            "25 B, fp32 masters 0 B");
+  EXPECT_EQ(
+      budgetProblem(run, report),
+      "a.yaml:1:2: budget_bytes = '1KiB': a rank needs 1,000 + 0 + 0 + 0 "
+      "+ 0 + 25 = 1,025 bytes (1.00 KiB), 1 B more than 1,024 (1.00 KiB)\n"
+      "  largest categories: parameters 1000 B, activations at the peak "
+      "25 B, fp32 masters 0 B");
 }
 
 } // namespace

@@ -38,10 +38,10 @@ const std::vector<std::pair<std::string, std::string>> kOrigins = {
     {"zero1", "zero1 = True (a.yaml:5:6)"}};
 
 TEST(Reasons, CausesAreTakenFromTheEnd) {
-  auto [reason, causes] = splitReason(
-      "gradient of w, once per step [trainer.devices (default)] "
-      "[tensor_model_parallel_size = 2 (a [b].yaml:3:4)]",
-      kOrigins);
+  auto [reason, causes] =
+      splitReason("gradient of w, once per step [trainer.devices (default)] "
+                  "[tensor_model_parallel_size = 2 (a [b].yaml:3:4)]",
+                  kOrigins);
   EXPECT_EQ(reason, "gradient of w, once per step");
   EXPECT_EQ(causes, (Names{"dp", "tp"}));
 }

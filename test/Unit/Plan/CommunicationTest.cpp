@@ -64,12 +64,11 @@ TEST(Communication, ProgramsCountAsOftenAsTheyRun) {
   Instruction gather = collective(Collective::AllGather, {"tp"});
   Instruction sum = collective(Collective::AllReduce, {"tp"});
   Instruction slice = collective(Collective::AllSlice, {"dp"});
-  Plan plan = planOf({programOf("train_step", {gather, gather, slice}),
-                      programOf("finish_step", {sum}),
-                      programOf("update_step", {gather}),
-                      programOf("eval_step", {sum}),
-                      programOf("finish_eval", {sum}),
-                      programOf("norm_params", {sum})});
+  Plan plan = planOf(
+      {programOf("train_step", {gather, gather, slice}),
+       programOf("finish_step", {sum}), programOf("update_step", {gather}),
+       programOf("eval_step", {sum}), programOf("finish_eval", {sum}),
+       programOf("norm_params", {sum})});
   std::vector<Traffic> step = trafficOf(plan, Stage::Step, 5);
   ASSERT_EQ(step.size(), 2u);
   EXPECT_EQ(step[0].kind, Collective::AllReduce);
