@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "Build.h"
 
+#include "nxdt/Support/Format.h"
+
 #include <cmath>
 #include <numeric>
 
@@ -184,6 +186,24 @@ static void buildShardingRules(Context &context) {
   }
 }
 
+static void buildBudget(Context &context) {
+  const char *key = "distributed_strategy.budget_bytes";
+  const Node *node = context.get(key);
+  if (!node || !node->isScalar())
+    return;
+  StrategyConfig &strategy = context.out.run.strategy;
+  strategy.budgetAt = context.where(key);
+  if (const std::string *text = node->string()) {
+    std::optional<int64_t> bytes = parseBytes(*text);
+    if (!bytes || *bytes < 1)
+      context.error(key, "must be a number of bytes, at least 1, or one with a "
+                         "unit: 512MiB, 16GiB, 80GB");
+    strategy.budgetBytes = bytes.value_or(0);
+    return;
+  }
+  strategy.budgetBytes = context.intOr(key, 0);
+}
+
 void buildStrategy(Context &context) {
   recordOrigins(context);
   buildShardingRules(context);
@@ -202,6 +222,8 @@ void buildStrategy(Context &context) {
   strategy.zero1 = context.boolOr("distributed_strategy.zero1", true);
   strategy.sequenceParallel =
       context.boolOr("distributed_strategy.sequence_parallel", false);
+
+  buildBudget(context);
 
   // All sizes are at least 1 and may be absurd: no overflow.
   int64_t world = 0, model = 0;

@@ -103,6 +103,10 @@ struct StrategyConfig {
   int64_t dataParallelSize = 1;
   /// distributed_strategy.sharding_rules, in the order of the file.
   std::vector<ParamShardingRule> shardingRules;
+  /// Predicted bytes (state and peak) that a rank may need; 0 = no limit.
+  int64_t budgetBytes = 0;
+  /// "file:line:col: distributed_strategy.budget_bytes = 16GiB".
+  std::string budgetAt;
   /// Mesh axis or key -> "key = value (file:line:col)", where it was given.
   std::vector<std::pair<std::string, std::string>> origins;
 };
