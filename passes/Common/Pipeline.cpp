@@ -57,6 +57,8 @@ std::vector<Phase> nxdt::trainingPhases(const PipelineOptions &options) {
     pm.addPass(createApplyStrategy());
     pm.addPass(createPartition());
     cleanUp(pm);
+    // What goes on, not what partition meant.
+    pm.addPass(createVerifySharding());
   });
   phase("spmd", [](OpPassManager &pm) {
     pm.addPass(createLowerToSpmd());

@@ -287,6 +287,31 @@ def Partition : Pass<"partition", "::mlir::ModuleOp"> {
   }];
 }
 
+def VerifySharding : Pass<"verify-sharding", "::mlir::ModuleOp"> {
+  let summary = "Check that every sharding follows from its op's rule";
+  let description = [{
+    Every value has a sharding. What splits each factor of an op is found anew
+    from its operands' and results' types: one list of axes for a factor, no
+    axis for two. Results are partial over exactly the axes of the factors that
+    they lack, and over what their operands were partial over. A partial sum
+    reaches only ops that are linear in it, and never a buffer that is not
+    declared so, the optimizer, `clip_scale` or a norm. Only `nxdt.reshard`
+    changes a sharding. Types of arguments and results are those of their
+    buffers; of a parameter only gradients may be partial. All encodings are
+    verified again.
+
+    Input:
+    ```mlir
+    %1 = nxdt.aten "aten::linear"(%x, %w, none) : ([[], [tp]], [[], [tp]]) -> [[], []], partial [tp]
+    %2 = nxdt.aten "aten::silu"(%1) : ([[], []], partial [tp]) -> [[], []]
+    ```
+    Output:
+    ```
+    error: model.mlp: operand 0 is partial over [tp], but aten::silu is not linear in it; reshard it to the sum first
+    ```
+  }];
+}
+
 def LowerToSpmd : Pass<"lower-to-spmd", "::mlir::ModuleOp"> {
   let summary = "Local shapes and collectives: one program for all ranks";
   let description = [{
