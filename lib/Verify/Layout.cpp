@@ -47,7 +47,8 @@ Atoms::Atoms(const plan::Plan &plan) : mesh(plan::meshOf(plan)) {
     for (const plan::Instruction &instruction : program.instructions)
       read(instruction.axes);
   for (size_t axis = 0; axis < cuts.size(); ++axis)
-    for (auto it = cuts[axis].begin(); std::next(it) != cuts[axis].end(); ++it) {
+    for (auto it = cuts[axis].begin(); std::next(it) != cuts[axis].end();
+         ++it) {
       if (*std::next(it) % *it)
         throw UserError("the parts of axis " + mesh.axes[axis].name +
                         " overlap without nesting");
@@ -236,7 +237,8 @@ void Lie::forget(AtomSet forgotten, const Atoms &atoms) {
   for (Dim &dim : dims) {
     for (Run &run : dim.runs)
       if (setOf(run.atoms) & forgotten) {
-        std::erase_if(run.atoms, [&](int atom) { return forgotten >> atom & 1; });
+        std::erase_if(run.atoms,
+                      [&](int atom) { return forgotten >> atom & 1; });
         // The size of the whole went with it.
         run.whole = run.atoms.empty() ? run.local : 0;
       }

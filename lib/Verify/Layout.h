@@ -82,16 +82,32 @@ std::optional<std::pair<Run, Run>> cut(const Run &run, int64_t major,
 /// What both are, if they lie the same; uniform runs take the other's form.
 std::optional<Dim> unify(const Dim &a, const Dim &b, const Atoms &atoms);
 
+/// The dims of a value. A plan is data from outside: what an operator's
+/// arguments say may not fit its operands.
+struct Dims : std::vector<Dim> {
+  Dims() = default;
+  Dims(std::vector<Dim> dims) : std::vector<Dim>(std::move(dims)) {}
+  Dims(std::initializer_list<Dim> dims) : std::vector<Dim>(dims) {}
+  Dim &operator[](size_t i) { return at(i); }
+  const Dim &operator[](size_t i) const { return at(i); }
+  Dim &back() { return at(size() - 1); }
+  const Dim &back() const { return at(size() - 1); }
+};
+
 struct IndexFact;
 
 /// What is known of a value.
 struct Lie {
-  std::vector<Dim> dims;
+  Dims dims;
   AtomSet sum = 0;     ///< a term of a sum over these
   AtomSet max = 0;     ///< a candidate of a maximum over these
   AtomSet root = 0;    ///< its square is a term of a sum over these
   AtomSet unknown = 0; ///< differs between these ranks, nobody knows how
   bool zero = false;   ///< all zeros
+  /// Atoms that split an index of which a rank has one, next to a dimension of
+  /// one that was summed: a rank cannot tell [8] as [4, 2] from [8] as [8, 1].
+  /// The minor of them may be those of a sum.
+  AtomSet either = 0;
   /// What is known of indices and masks made from coordinates; may be null.
   std::shared_ptr<const IndexFact> fact;
 

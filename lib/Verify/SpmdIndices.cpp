@@ -1,4 +1,5 @@
-//===- SpmdIndices.cpp - indices and masks from coordinates ----------------===//
+//===- SpmdIndices.cpp - indices and masks from coordinates
+//----------------===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -25,6 +26,8 @@ static constexpr int64_t kMaxElements = 1 << 24;
 //===----------------------------------------------------------------------===//
 
 FactPtr coordinateFact(const AtomList &over, const Atoms &atoms) {
+  if (atoms.size(over) > kMaxElements)
+    return nullptr;
   auto fact = std::make_shared<IndexFact>();
   fact->over = over;
   for (int64_t i = 0; i < atoms.size(over); ++i)
@@ -55,6 +58,8 @@ static FactPtr combine(const Call &call, const IndexFact &a, const IndexFact &b,
     if (std::find(a.over.begin(), a.over.end(), atom) == a.over.end())
       fact->over.push_back(atom);
   int64_t rows = call.atoms.size(fact->over);
+  if (rows > kMaxElements)
+    return nullptr;
   for (int64_t row = 0; row < rows; ++row) {
     const auto &x = rowOf(a, fact->over, row, call.atoms);
     const auto &y = rowOf(b, fact->over, row, call.atoms);
@@ -116,7 +121,8 @@ static FactPtr tableOf(const Call &call) {
       {"aten::ge.Scalar", [](int64_t x, int64_t y) { return int64_t(x >= y); }},
       {"aten::logical_and",
        [](int64_t x, int64_t y) { return int64_t(x && y); }},
-      {"aten::logical_or", [](int64_t x, int64_t y) { return int64_t(x || y); }},
+      {"aten::logical_or",
+       [](int64_t x, int64_t y) { return int64_t(x || y); }},
       {"aten::logical_not", [](int64_t x, int64_t) { return int64_t(!x); }},
   };
   auto it = functions.find(op);

@@ -17,7 +17,7 @@ static Rule rule(Linear linear, std::vector<size_t> linearIn = {}) {
 /// x^2 of the norm of a part is that part's sum of squares.
 static std::vector<Lie> power(const Call &call) {
   std::vector<int32_t> operands = call.operands();
-  Lie base = call.lieOf(operands[0]);
+  Lie base = call.lieOf(operands.at(0));
   if (base.root && call.number(1) == 2.0) {
     base.sum = base.root;
     base.root = 0;
@@ -30,8 +30,8 @@ static std::vector<Lie> power(const Call &call) {
 static std::vector<Lie> addNumber(const Call &call) {
   bool isZero = call.number(1) == 0.0;
   const size_t first[] = {0};
-  return {pointwise(call, call.operands(),
-                    isZero ? Linear::Each : Linear::None, first)};
+  return {pointwise(call, call.operands(), isZero ? Linear::Each : Linear::None,
+                    first)};
 }
 
 static bool isOf(const FactPtr &fact, IndexFact::Kind kind) {
@@ -95,8 +95,8 @@ static std::vector<Lie> maskedFill(const Call &call) {
   }
   std::vector<int32_t> operands = {call.value(0), call.value(1)};
   const size_t first[] = {0};
-  Lie result = pointwise(call, operands,
-                         fillsZero ? Linear::Each : Linear::None, first);
+  Lie result =
+      pointwise(call, operands, fillsZero ? Linear::Each : Linear::None, first);
   if (isOf(m, IndexFact::Outside) && fillsZero) {
     auto masked = std::make_shared<IndexFact>(*m);
     masked->kind = IndexFact::Masked;
@@ -106,20 +106,48 @@ static std::vector<Lie> maskedFill(const Call &call) {
 }
 
 void addPointwiseRules(RuleTable &table) {
-  for (std::string_view op :
-       {"aten::exp", "aten::log", "aten::sqrt", "aten::rsqrt",
-        "aten::reciprocal", "aten::sin", "aten::cos", "aten::tanh",
-        "aten::sigmoid", "aten::silu", "aten::gelu", "aten::relu", "aten::abs",
-        "aten::sgn", "aten::erf", "aten::pow.Scalar", "aten::pow.Tensor_Tensor",
-        "aten::clamp_min", "aten::clamp_max", "aten::clamp", "aten::where.self",
-        "aten::eq.Tensor", "aten::ne.Tensor", "aten::lt.Tensor",
-        "aten::le.Tensor", "aten::gt.Tensor", "aten::ge.Tensor",
-        "aten::eq.Scalar", "aten::ne.Scalar", "aten::lt.Scalar",
-        "aten::le.Scalar", "aten::gt.Scalar", "aten::ge.Scalar",
-        "aten::logical_not", "aten::logical_and", "aten::logical_or",
-        "aten::bitwise_not", "aten::bitwise_and.Tensor",
-        "aten::bitwise_or.Tensor", "aten::maximum", "aten::minimum",
-        "aten::addcmul"})
+  for (std::string_view op : {"aten::exp",
+                              "aten::log",
+                              "aten::sqrt",
+                              "aten::rsqrt",
+                              "aten::reciprocal",
+                              "aten::sin",
+                              "aten::cos",
+                              "aten::tanh",
+                              "aten::sigmoid",
+                              "aten::silu",
+                              "aten::gelu",
+                              "aten::relu",
+                              "aten::abs",
+                              "aten::sgn",
+                              "aten::erf",
+                              "aten::pow.Scalar",
+                              "aten::pow.Tensor_Tensor",
+                              "aten::clamp_min",
+                              "aten::clamp_max",
+                              "aten::clamp",
+                              "aten::where.self",
+                              "aten::eq.Tensor",
+                              "aten::ne.Tensor",
+                              "aten::lt.Tensor",
+                              "aten::le.Tensor",
+                              "aten::gt.Tensor",
+                              "aten::ge.Tensor",
+                              "aten::eq.Scalar",
+                              "aten::ne.Scalar",
+                              "aten::lt.Scalar",
+                              "aten::le.Scalar",
+                              "aten::gt.Scalar",
+                              "aten::ge.Scalar",
+                              "aten::logical_not",
+                              "aten::logical_and",
+                              "aten::logical_or",
+                              "aten::bitwise_not",
+                              "aten::bitwise_and.Tensor",
+                              "aten::bitwise_or.Tensor",
+                              "aten::maximum",
+                              "aten::minimum",
+                              "aten::addcmul"})
     table[op] = rule(Linear::None);
   // The first operand is the gradient, or what is scaled or copied.
   for (std::string_view op :

@@ -1,4 +1,5 @@
-//===- SpmdProducts.cpp - contractions, attention, the optimizer -----------===//
+//===- SpmdProducts.cpp - contractions, attention, the optimizer
+//-----------===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -26,7 +27,8 @@ static std::vector<Lie> product(const Call &call, bool swapped) {
   Dim inner = swapped ? b.dims[last] : b.dims[last - 1];
   Dim columns = swapped ? b.dims[last - 1] : b.dims[last];
   const Dim contracted[] = {a.dims.back(), inner};
-  AtomSet summed = unifyAll(call, contracted, "the contracted dimension").atoms();
+  AtomSet summed =
+      unifyAll(call, contracted, "the contracted dimension").atoms();
   // Leading dims: all of a's for linear, pairs that broadcast else.
   size_t rank = std::max(a.dims.size(), b.dims.size());
   for (size_t dim = 0; dim + 2 < rank; ++dim) {
@@ -40,8 +42,9 @@ static std::vector<Lie> product(const Call &call, bool swapped) {
         here.push_back(own);
     }
     result.dims.push_back(
-        here.empty() ? Dim{}
-                     : unifyAll(call, here, "dimension " + std::to_string(dim)));
+        here.empty()
+            ? Dim{}
+            : unifyAll(call, here, "dimension " + std::to_string(dim)));
   }
   result.dims.push_back(a.dims[a.dims.size() - 2]);
   result.dims.push_back(columns);
@@ -53,7 +56,8 @@ static std::vector<Lie> product(const Call &call, bool swapped) {
   if (swapped && call.hasTensor(2)) {
     if (result.sum)
       call.fail("adds its bias to each term of a sum over " +
-                call.atoms.text(result.sum) + ": it would count once for each "
+                call.atoms.text(result.sum) +
+                ": it would count once for each "
                 "rank");
     const Dim sides[] = {columns, call.lie(2).dims[0]};
     result.dims.back() = unifyAll(call, sides, "the bias");
@@ -112,7 +116,8 @@ static Attention attention(const Call &call, std::span<const size_t> queries,
   AtomList less = k.size() == 1 ? k[0].atoms : AtomList{};
   bool isPrefix = less.size() <= more.size() &&
                   std::equal(less.begin(), less.end(), more.begin());
-  bool oneKey = k.empty() || (k.size() == 1 && (k[0].uniform || k[0].local == 1));
+  bool oneKey =
+      k.empty() || (k.size() == 1 && (k[0].uniform || k[0].local == 1));
   // Repeated for the rank's query heads: still one.
   if (k.size() == 2 && k[0].local == 1 && k[1].uniform) {
     less = k[0].atoms;

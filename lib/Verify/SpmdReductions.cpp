@@ -1,4 +1,5 @@
-//===- SpmdReductions.cpp - operators that read whole dimensions -----------===//
+//===- SpmdReductions.cpp - operators that read whole dimensions
+//-----------===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -49,6 +50,10 @@ static std::vector<Lie> sum(const Call &call, const std::set<size_t> &dims,
   const size_t first[] = {0};
   Lie lie = call.lie(0);
   lie.sum = linearSum(call, operand, Linear::Each, first);
+  for (size_t dim : dims)
+    if (dim > 0 && !dims.contains(dim - 1) && lie.dims[dim].runs.empty() &&
+        lie.dims[dim - 1].local() == 1)
+      lie.either |= lie.dims[dim - 1].atoms();
   lie.sum |= drop(lie, dims, keep);
   return {lie};
 }

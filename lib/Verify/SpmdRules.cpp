@@ -121,7 +121,8 @@ std::string pureName(std::string_view op) {
   if (name.empty() || name.back() != '_')
     return "";
   std::string pure(name.substr(0, name.size() - 1));
-  return dot == std::string_view::npos ? pure : pure + std::string(op.substr(dot));
+  return dot == std::string_view::npos ? pure
+                                       : pure + std::string(op.substr(dot));
 }
 
 //===----------------------------------------------------------------------===//
@@ -151,12 +152,12 @@ AtomSet linearSum(const Call &call, std::span<const int32_t> operands,
     if (!lie.sum)
       continue;
     plan::DType from = call.dtypeOf(operands[i]);
-    bool rounds = toInteger && from != plan::DType::I64 &&
-                  from != plan::DType::I32;
-    bool allowed = linear == Linear::Joint ||
-                   (linear == Linear::Each &&
-                    std::find(linearIn.begin(), linearIn.end(), i) !=
-                        linearIn.end());
+    bool rounds =
+        toInteger && from != plan::DType::I64 && from != plan::DType::I32;
+    bool allowed =
+        linear == Linear::Joint ||
+        (linear == Linear::Each &&
+         std::find(linearIn.begin(), linearIn.end(), i) != linearIn.end());
     if (!allowed || rounds)
       call.fail("is not linear in " + call.shown(operands[i]) +
                 ": reduce it first");
@@ -173,8 +174,8 @@ AtomSet linearSum(const Call &call, std::span<const int32_t> operands,
   for (size_t i = 0; i < operands.size(); ++i) {
     const Lie &lie = call.lieOf(operands[i]);
     if (linear == Linear::Joint && !lie.sum && !lie.zero)
-      call.fail("adds " + call.shown(operands[i]) + " to a term of a sum over " +
-                call.atoms.text(sum) +
+      call.fail("adds " + call.shown(operands[i]) +
+                " to a term of a sum over " + call.atoms.text(sum) +
                 ": it would count once for each rank; reduce the sum first");
     if (!lie.sum && (lie.differs() & sum))
       call.fail("multiplies a term of a sum over " + call.atoms.text(sum) +
@@ -219,8 +220,7 @@ Lie opaque(const Call &call, size_t result, AtomSet atoms) {
 
 /// Broadcasting along a dimension of 1 that is split: it was the major part of
 /// the next one ([16] as [1, 16] or as [2 over tp, 8] look the same on a rank).
-static void moveRight(std::vector<Dim> &dims, size_t from,
-                      const Atoms &atoms) {
+static void moveRight(std::vector<Dim> &dims, size_t from, const Atoms &atoms) {
   if (from + 1 >= dims.size())
     return;
   Dim &next = dims[from + 1];

@@ -35,6 +35,8 @@ std::optional<std::vector<Dim>> regroup(const std::vector<Dim> &dims,
     bool takesSplit = left == 1;
     while (!rest.empty()) {
       Run next = rest.back();
+      if (next.local == 0)
+        return std::nullopt;
       if (next.local == 1) {
         if (left == 1 && !takesSplit)
           break;
@@ -91,6 +93,8 @@ static std::vector<Lie> reshape(const Call &call) {
 static std::vector<Lie> unsqueeze(const Call &call) {
   Lie lie = call.lie(0);
   size_t at = wrapped(call.integer(1).value_or(0), lie.dims.size() + 1);
+  if (at > lie.dims.size())
+    call.fail("has no place " + std::to_string(at));
   lie.dims.insert(lie.dims.begin() + at, Dim{});
   return {lie};
 }
@@ -122,8 +126,8 @@ static std::vector<Lie> transpose(const Call &call) {
   std::vector<int64_t> order(rank);
   for (size_t dim = 0; dim < rank; ++dim)
     order[dim] = dim;
-  std::swap(order[wrapped(call.integer(1).value_or(0), rank)],
-            order[wrapped(call.integer(2).value_or(0), rank)]);
+  std::swap(order.at(wrapped(call.integer(1).value_or(0), rank)),
+            order.at(wrapped(call.integer(2).value_or(0), rank)));
   return permuted(call, order);
 }
 
@@ -136,18 +140,18 @@ static std::vector<Lie> expand(const Call &call) {
   std::vector<Dim> dims;
   for (size_t dim = 0; dim < shape->size(); ++dim) {
     if (dim < extra) {
-      dims.push_back(Dim::constant((*shape)[dim]));
+      dims.push_back(Dim::constant(shape->at(dim)));
       continue;
     }
     const Dim &own = lie.dims[dim - extra];
-    if (own.local() == (*shape)[dim]) {
+    if (own.local() == shape->at(dim)) {
       dims.push_back(own);
       continue;
     }
     if (own.atoms())
       call.fail("repeats what is one of several parts: " +
                 call.shown(call.value(0)));
-    dims.push_back(Dim::constant((*shape)[dim]));
+    dims.push_back(Dim::constant(shape->at(dim)));
   }
   lie.dims = dims;
   lie.fact = nullptr;
@@ -162,11 +166,11 @@ static std::vector<Lie> slice(const Call &call) {
   Lie lie = call.lie(0);
   size_t at = wrapped(call.integer(1).value_or(0), lie.dims.size());
   const std::vector<int64_t> *shape = call.resultShape();
-  if (!shape || (*shape)[at] == lie.dims[at].local())
+  if (!shape || shape->at(at) == lie.dims[at].local())
     return {lie};
   lie.fact = nullptr;
   Dim &dim = lie.dims[at];
-  int64_t size = (*shape)[at];
+  int64_t size = shape->at(at);
   if (!dim.atoms()) {
     dim = dim.uniform() && !dim.runs.empty() ? Dim::constant(size)
                                              : Dim::of(size);
@@ -175,8 +179,7 @@ static std::vector<Lie> slice(const Call &call) {
   // What an all_gather left behind the end of a part.
   Run &run = dim.runs[0];
   if (dim.runs.size() == 1 && call.integer(2).value_or(0) == 0 &&
-      partSize(run.whole, run.atoms, call.atoms) == size &&
-      run.local > size) {
+      partSize(run.whole, run.atoms, call.atoms) == size && run.local > size) {
     run.local = size;
     return {lie};
   }
@@ -192,10 +195,10 @@ static std::vector<Lie> sliceBackward(const Call &call) {
   if (!shape)
     return {};
   size_t at = wrapped(call.integer(2).value_or(0), lie.dims.size());
-  if ((*shape)[at] == lie.dims[at].local())
+  if (shape->at(at) == lie.dims[at].local())
     return {lie};
   lie.forget(lie.dims[at].atoms(), call.atoms);
-  lie.dims[at] = Dim::of((*shape)[at]);
+  lie.dims[at] = Dim::of(shape->at(at));
   return {lie};
 }
 
@@ -208,17 +211,17 @@ static std::vector<Lie> pad(const Call &call) {
     return {};
   const size_t first[] = {0};
   const int32_t operand[] = {call.value(0)};
-  linearSum(call, operand,
-            call.number(2) == 0.0 ? Linear::Each : Linear::None, first);
+  linearSum(call, operand, call.number(2) == 0.0 ? Linear::Each : Linear::None,
+            first);
   for (size_t dim = 0; dim < lie.dims.size(); ++dim) {
-    int64_t size = (*shape)[dim];
+    int64_t size = shape->at(dim);
     size_t pair = 2 * (lie.dims.size() - 1 - dim);
     if (size == lie.dims[dim].local())
       continue;
     std::vector<Run> &runs = lie.dims[dim].runs;
     if (runs.empty())
       runs = {Run{}};
-    if (runs.size() == 1 && !runs[0].uniform && pads[pair] == 0) {
+    if (runs.size() == 1 && !runs[0].uniform && pads.at(pair) == 0) {
       runs[0].local = size;
       continue;
     }
@@ -247,7 +250,7 @@ static std::vector<Lie> join(const Call &call, bool isNew) {
   } else {
     result.sum = linearSum(call, parts, Linear::Joint);
   }
-  size_t rank = call.lieOf(parts[0]).dims.size();
+  size_t rank = call.lieOf(parts.at(0)).dims.size();
   size_t at = wrapped(call.integer(1).value_or(0), rank + (isNew ? 1 : 0));
   for (size_t dim = 0; dim < rank; ++dim) {
     std::vector<Dim> here;
@@ -270,6 +273,8 @@ static std::vector<Lie> join(const Call &call, bool isNew) {
     result.dims.push_back(
         unifyAll(call, here, "dimension " + std::to_string(dim)));
   }
+  if (isNew && at > rank)
+    call.fail("has no place " + std::to_string(at));
   if (isNew)
     result.dims.insert(result.dims.begin() + at, Dim::of(parts.size()));
   checkDisjoint(call, result);

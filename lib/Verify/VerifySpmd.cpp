@@ -9,6 +9,9 @@
 #include "SpmdRules.h"
 #include "nxdt/Support/UserError.h"
 
+#include <algorithm>
+#include <stdexcept>
+
 namespace nxdt {
 namespace {
 
@@ -25,6 +28,7 @@ public:
   void run();
 
 private:
+  void step(const plan::Instruction &instruction);
   void collective(const plan::Instruction &instruction);
   Lie reduced(const plan::Instruction &instruction, Lie lie, AtomSet group);
   Lie declared(const plan::Buffer &buffer) const;
@@ -42,7 +46,8 @@ private:
 
 void ProgramCheck::fail(const std::string &message) const {
   const plan::Instruction &instruction = program.instructions[at];
-  std::string place = instruction.module.empty() ? "" : " of " + instruction.module;
+  std::string place =
+      instruction.module.empty() ? "" : " of " + instruction.module;
   throw UserError(what + ": verify-spmd: program '" + program.name +
                   "', instruction " + std::to_string(at) + ", " +
                   instruction.op + place + ": " + message);
@@ -67,8 +72,8 @@ Lie ProgramCheck::declared(const plan::Buffer &buffer) const {
 void ProgramCheck::write(int32_t value, const Lie &lie) {
   int32_t number = program.values[value].buffer;
   Lie wanted = number >= 0 ? declared(plan.buffers[number]) : lies[value];
-  std::string name =
-      number >= 0 ? "buffer '" + plan.buffers[number].name + "'" : "its operand";
+  std::string name = number >= 0 ? "buffer '" + plan.buffers[number].name + "'"
+                                 : "its operand";
   auto refuse = [&] {
     fail("writes what is " + text(lie, atoms) + " to " + name + ", which is " +
          text(wanted, atoms));
@@ -88,6 +93,27 @@ void ProgramCheck::write(int32_t value, const Lie &lie) {
 // Collectives
 //===----------------------------------------------------------------------===//
 
+/// Reads a split over the minor atoms `list` as a sum over them, where a rank
+/// cannot tell these apart.
+static void preferSum(Lie &lie, const AtomList &list, const Atoms &atoms) {
+  if (setOf(list) & ~lie.either)
+    return;
+  for (Dim &dim : lie.dims) {
+    if (dim.runs.size() != 1 || dim.runs[0].atoms.size() < list.size())
+      continue;
+    Run &run = dim.runs[0];
+    size_t left = run.atoms.size() - list.size();
+    int64_t parts = atoms.size(list);
+    if (!std::equal(list.begin(), list.end(), run.atoms.begin() + left) ||
+        run.whole % parts)
+      continue;
+    run.atoms.resize(left);
+    run.whole /= parts;
+    lie.sum |= setOf(list);
+    return;
+  }
+}
+
 /// The sum or maximum over the group; all of it must be one.
 Lie ProgramCheck::reduced(const plan::Instruction &instruction, Lie lie,
                           AtomSet group) {
@@ -99,8 +125,8 @@ Lie ProgramCheck::reduced(const plan::Instruction &instruction, Lie lie,
          ": counts them once for each rank (the operand is " +
          text(lie, atoms) + ")");
   if (other)
-    fail(std::string("takes the ") + (isSum ? "sum" : "maximum") +
-         " over " + atoms.text(other) + " of what is " + text(lie, atoms));
+    fail(std::string("takes the ") + (isSum ? "sum" : "maximum") + " over " +
+         atoms.text(other) + " of what is " + text(lie, atoms));
   if (!isSum && lie.sum)
     fail("takes the maximum of what is " + text(lie, atoms));
   partial &= ~group;
@@ -118,17 +144,20 @@ void ProgramCheck::collective(const plan::Instruction &instruction) {
   if (lie.root | lie.unknown)
     fail("hands out what is " + text(lie, atoms));
   Collective kind = instruction.collective;
-  if (kind == Collective::AllReduce || kind == Collective::ReduceScatter)
+  if (kind == Collective::AllReduce || kind == Collective::ReduceScatter) {
+    preferSum(lie, list, atoms);
     lie = reduced(instruction, lie, group);
+  }
+  lie.either = 0;
   if (kind != Collective::AllReduce) {
     Dim &dim = lie.dims[instruction.dim];
     int64_t size = program.values[out].shape[instruction.dim];
     if (kind == Collective::AllGather) {
       Run *last = dim.runs.empty() ? nullptr : &dim.runs.back();
       // Rows below what is split are part of the pieces.
-      bool isLast = last && last->atoms.size() >= list.size() &&
-                    std::equal(list.begin(), list.end(),
-                               last->atoms.end() - list.size());
+      bool isLast =
+          last && last->atoms.size() >= list.size() &&
+          std::equal(list.begin(), list.end(), last->atoms.end() - list.size());
       if (!isLast || dim.runs.size() != 1)
         fail("gathers over " + atoms.text(group) + " along dimension " +
              std::to_string(instruction.dim) + " what is " + text(lie, atoms));
@@ -138,8 +167,8 @@ void ProgramCheck::collective(const plan::Instruction &instruction) {
         last->whole = size;
     } else {
       if (kind == Collective::AllSlice && (lie.differs() & group))
-        fail("cuts over " + atoms.text(group) + " what is " +
-             text(lie, atoms) + ": ranks would take parts of different things");
+        fail("cuts over " + atoms.text(group) + " what is " + text(lie, atoms) +
+             ": ranks would take parts of different things");
       if (lie.differs() & group)
         fail("splits over " + atoms.text(lie.differs() & group) +
              " what is split over it already");
@@ -150,8 +179,9 @@ void ProgramCheck::collective(const plan::Instruction &instruction) {
       while (first + 1 < dim.runs.size() && dim.runs[first].local == 1)
         ++first;
       if (first + 1 != dim.runs.size())
-        fail("cuts a dimension of which a minor part is split: the operand is " +
-             text(lie, atoms));
+        fail(
+            "cuts a dimension of which a minor part is split: the operand is " +
+            text(lie, atoms));
       Run &run = dim.runs[first];
       int64_t before = run.local;
       run.atoms.insert(run.atoms.end(), list.begin(), list.end());
@@ -198,32 +228,37 @@ void ProgramCheck::run() {
   for (size_t i = 0; i < lies.size(); ++i)
     if (program.values[i].buffer >= 0)
       lies[i] = declared(plan.buffers[program.values[i].buffer]);
-  for (at = 0; at < program.instructions.size(); ++at) {
-    const plan::Instruction &instruction = program.instructions[at];
-    if (instruction.kind == plan::OpKind::Collective) {
-      collective(instruction);
+  for (at = 0; at < program.instructions.size(); ++at)
+    try {
+      step(program.instructions[at]);
+    } catch (const std::out_of_range &) {
+      fail("has arguments that do not fit its operands");
+    }
+}
+
+void ProgramCheck::step(const plan::Instruction &instruction) {
+  if (instruction.kind == plan::OpKind::Collective) {
+    collective(instruction);
+    return;
+  }
+  Call call(atoms, program, instruction, lies,
+            [this](const std::string &message) { fail(message); });
+  bool isVjp = instruction.kind == plan::OpKind::AtenVjp;
+  if (!isVjp && !pureName(instruction.op).empty()) {
+    mutate(call, instruction);
+    return;
+  }
+  std::vector<Lie> made =
+      isVjp ? inferUnknown(call, instruction.outs.size()) : inferCall(call);
+  for (size_t i = 0; i < instruction.outs.size(); ++i) {
+    int32_t out = instruction.outs[i];
+    if (out < 0)
       continue;
-    }
-    Call call(atoms, program, instruction, lies,
-              [this](const std::string &message) { fail(message); });
-    bool isVjp = instruction.kind == plan::OpKind::AtenVjp;
-    if (!isVjp && !pureName(instruction.op).empty()) {
-      mutate(call, instruction);
-      continue;
-    }
-    std::vector<Lie> made = isVjp
-                                ? inferUnknown(call, instruction.outs.size())
-                                : inferCall(call);
-    for (size_t i = 0; i < instruction.outs.size(); ++i) {
-      int32_t out = instruction.outs[i];
-      if (out < 0)
-        continue;
-      Lie lie = i < made.size() ? made[i] : made.back();
-      if (program.values[out].buffer >= 0)
-        write(out, lie);
-      else
-        lies[out] = lie;
-    }
+    const Lie &lie = made.at(std::min(i, made.size() - 1));
+    if (program.values[out].buffer >= 0)
+      write(out, lie);
+    else
+      lies[out] = lie;
   }
 }
 

@@ -49,8 +49,8 @@ std::string verifyWith(
   auto mesh = (*module)->getAttrOfType<MeshAttr>(kMeshAttr);
   ShardingAttr encoding =
       make(mesh, wholeAxis(mesh, "dp"), wholeAxis(mesh, "tp"));
-  auto type = RankedTensorType::get({8, 16}, Float32Type::get(&context),
-                                    encoding);
+  auto type =
+      RankedTensorType::get({8, 16}, Float32Type::get(&context), encoding);
   for (auto buffer : module->getOps<BufferOp>())
     buffer.setType(type);
   for (auto func : module->getOps<func::FuncOp>()) {
