@@ -92,6 +92,71 @@ void checkPipeline(Context &context) {
                                std::to_string(stages - 1) + " are needed");
 }
 
+/// Which modules of the hub's Llama a class name of NxD Training stands for, as
+/// patterns of their paths.
+struct RecomputeClass {
+  const char *name;
+  std::vector<std::string> patterns;
+};
+
+const std::vector<RecomputeClass> &recomputeClasses() {
+  static const std::vector<RecomputeClass> classes = {
+      {"CoreAttention", {"*.self_attn"}},
+      {"LlamaMLP", {"*.mlp", "*.mlp.*"}},
+      {"ActivationMultiplyMLP", {"*.mlp"}},
+      {"LlamaRMSNorm", {"*layernorm", "model.norm"}},
+      {"LlamaRotaryEmbedding", {"model"}},
+      {"LlamaDecoderLayer", {"model.layers.*"}},
+      {"LlamaForCausalLM", {"model", "model.*", "lm_head"}}};
+  return classes;
+}
+
+void buildRecompute(Context &context) {
+  ModelConfig &model = context.out.run.model;
+  const char *key = "model.activations_checkpoint_recompute";
+  model.activationsCheckpointGranularity =
+      context.stringOr("model.activations_checkpoint_granularity", "");
+  if (model.activationsCheckpointGranularity == "full")
+    // A plug-in's layers are what is numbered.
+    model.recomputePatterns = {model.plugin.empty() ? "model.layers.*"
+                                                    : "*.[0-9]*"};
+  const Node *list = context.get(key);
+  if (!list)
+    return;
+  bool selective = model.activationsCheckpointGranularity == "selective";
+  for (const NodePtr &item : list->items) {
+    const std::string *text = item->string();
+    std::string where = item->location.str() + ": " + key + ": ";
+    if (!text) {
+      context.errors.push_back(where + show(*item) +
+                               ": must be the name of a class, e.g. "
+                               "CoreAttention");
+      continue;
+    }
+    if (!selective)
+      continue;
+    if (!model.plugin.empty()) {
+      model.recomputePatterns.push_back(*text);
+      continue;
+    }
+    auto known =
+        std::find_if(recomputeClasses().begin(), recomputeClasses().end(),
+                     [&](const RecomputeClass &c) { return c.name == *text; });
+    if (known == recomputeClasses().end()) {
+      std::string names;
+      for (const RecomputeClass &c : recomputeClasses())
+        names += (names.empty() ? "" : ", ") + std::string(c.name);
+      context.errors.push_back(where + "'" + *text +
+                               "' is no class of this model; known are " +
+                               names);
+      continue;
+    }
+    model.recomputePatterns.insert(model.recomputePatterns.end(),
+                                   known->patterns.begin(),
+                                   known->patterns.end());
+  }
+}
+
 void checkSequence(Context &context) {
   const StrategyConfig &strategy = context.out.run.strategy;
   const ModelConfig &model = context.out.run.model;
@@ -124,20 +189,7 @@ void buildModel(Context &context) {
   if (context.require("model.encoder_seq_length", "tokens per sample"))
     model.encoderSeqLength = context.intOr("model.encoder_seq_length", 1);
   model.weightInitOnly = context.boolOr("model.weight_init_only", false);
-  model.activationsCheckpointGranularity =
-      context.stringOr("model.activations_checkpoint_granularity", "");
-  if (const Node *list =
-          context.get("model.activations_checkpoint_recompute")) {
-    for (const NodePtr &item : list->items) {
-      if (const std::string *text = item->string())
-        model.activationsCheckpointRecompute.push_back(*text);
-      else
-        context.errors.push_back(
-            item->location.str() +
-            ": model.activations_checkpoint_recompute: " + show(*item) +
-            ": must be the name of a class, e.g. CoreAttention");
-    }
-  }
+  buildRecompute(context);
   model.fuseFlashAttention =
       context.boolOr("model.fusions.flash_attention", false);
   model.doLayerNormWeightDecay =

@@ -96,8 +96,7 @@ bool judgeByContext(const KeySpec &spec, const Node &value, const Document &doc,
     std::string granularity =
         stringOr(doc, "model.activations_checkpoint_granularity");
     if (granularity == "selective" && !value.isNull())
-      verdict = {Status::Later,
-                 "computing activations again is not supported yet"};
+      verdict = {Status::Honoured, ""};
     else
       verdict = {Status::Equivalent,
                  "it is read for activations_checkpoint_granularity selective "

@@ -22,17 +22,17 @@ static Infer inferCompare(const CallArgs &args) {
 void nxdt::registerComparisons(OpRegistry &registry) {
   for (StringRef op : {"eq", "ne", "lt", "le", "gt", "ge"})
     for (StringRef overload : {"Tensor", "Scalar"})
-      constant(registry, ("aten::" + op + "." + overload).str()).infer =
-          inferCompare;
+      constant(registry, ("aten::" + op + "." + overload).str(), elementwise())
+          .infer = inferCompare;
   for (StringRef name :
        {"aten::logical_not", "aten::logical_and", "aten::logical_or",
         "aten::logical_xor", "aten::isnan", "aten::isinf", "aten::isfinite"})
-    constant(registry, name).infer = inferCompare;
-  constant(registry, "aten::bitwise_not").infer = inferSame;
+    constant(registry, name, elementwise()).infer = inferCompare;
+  constant(registry, "aten::bitwise_not", elementwise()).infer = inferSame;
   for (StringRef op : {"and", "or", "xor"}) {
-    constant(registry, ("aten::bitwise_" + op + ".Tensor").str()).infer =
-        inferBinary;
-    constant(registry, ("aten::bitwise_" + op + ".Scalar").str()).infer =
-        inferScalar;
+    constant(registry, ("aten::bitwise_" + op + ".Tensor").str(), elementwise())
+        .infer = inferBinary;
+    constant(registry, ("aten::bitwise_" + op + ".Scalar").str(), elementwise())
+        .infer = inferScalar;
   }
 }

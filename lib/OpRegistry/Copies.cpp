@@ -22,7 +22,19 @@ static OpInfo &cast(OpRegistry &registry, StringRef callee, unsigned dtype) {
     return ResultTypes{element ? withElement(type, element) : type};
   };
   info.vjp = passThrough;
+  info.sharding = linearElementwise();
   return info;
+}
+
+/// Operand 1 says only a type.
+static ShardingRule likeOther(AtenOp op, const CallArgs &) {
+  ShardingRule rule;
+  TensorFactors shared = newFactors(rule, resultShape(op), FactorKind::Map);
+  rule.operands = {shared,
+                   newFactors(rule, operandShape(op, 1), FactorKind::Map)};
+  rule.results = {shared};
+  rule.linearEach({0});
+  return rule;
 }
 
 static Infer inferOther(const CallArgs &args) {
@@ -37,10 +49,12 @@ void nxdt::registerCopies(OpRegistry &registry) {
   cast(registry, "aten::to.device", 2).returnsSelfIfSameType = true;
   cast(registry, "aten::_to_copy", 1);
   for (StringRef name : {"aten::to.other", "aten::type_as"})
-    add(registry, name, inferOther, passThrough).returnsSelfIfSameType = true;
+    add(registry, name, likeOther, inferOther, passThrough)
+        .returnsSelfIfSameType = true;
 
   auto same = [&](StringRef callee, Aliasing aliasing) {
-    OpInfo &info = add(registry, callee, inferSame, passThrough);
+    OpInfo &info =
+        add(registry, callee, linearElementwise(), inferSame, passThrough);
     info.aliasing = aliasing;
     info.keepsOrder = aliasing != Aliasing::Fresh;
   };
@@ -50,7 +64,7 @@ void nxdt::registerCopies(OpRegistry &registry) {
   same("aten::lift_fresh", Aliasing::View);
   // Legal at capture only where it is the identity (p = 0 or not training).
   same("aten::dropout", Aliasing::View);
-  OpInfo &detach = constant(registry, "aten::detach");
+  OpInfo &detach = constant(registry, "aten::detach", linearElementwise());
   detach.infer = inferSame;
   detach.aliasing = Aliasing::View;
   detach.keepsOrder = true;

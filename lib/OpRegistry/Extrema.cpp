@@ -38,8 +38,10 @@ static Infer valuesAndIndices(RankedTensorType like, ArrayRef<int64_t> shape) {
 
 static void registerAll(OpRegistry &registry) {
   for (StringRef op : {"max", "min"}) {
+    // No collective takes minima: what is reduced to one is whole.
+    bool isMax = op == "max";
     add(
-        registry, ("aten::" + op).str(),
+        registry, ("aten::" + op).str(), isMax ? maximising() : RuleOf(kWhole),
         [](const CallArgs &args) -> Infer {
           if (!args.type(0) || args.type(0).getNumElements() == 0)
             return failure();
@@ -51,6 +53,7 @@ static void registerAll(OpRegistry &registry) {
     // amax(self, dims, keepdim)
     add(
         registry, ("aten::a" + op).str(),
+        isMax ? maximising(1, 2) : reducing(FactorKind::Whole, 1, 2),
         [](const CallArgs &args) -> Infer {
           RankedTensorType type = args.type(0);
           if (!type)
@@ -68,6 +71,7 @@ static void registerAll(OpRegistry &registry) {
     // max(self, dim, keepdim)
     add(
         registry, ("aten::" + op + ".dim").str(),
+        reducing(FactorKind::Whole, 1, 2),
         [](const CallArgs &args) -> Infer {
           RankedTensorType type = args.type(0);
           if (!type)
@@ -83,8 +87,9 @@ static void registerAll(OpRegistry &registry) {
           pickedVjp(ctx, *ctx.args.integer(1), *ctx.args.boolean(2));
         });
     // argmax(self, dim, keepdim)
-    constant(registry, ("aten::arg" + op).str()).infer =
-        [](const CallArgs &args) -> Infer {
+    constant(registry, ("aten::arg" + op).str(),
+             reducing(FactorKind::Whole, 1, 2))
+        .infer = [](const CallArgs &args) -> Infer {
       RankedTensorType type = args.type(0);
       if (!type)
         return failure();
@@ -107,7 +112,7 @@ static void registerAll(OpRegistry &registry) {
 static void registerOrders(OpRegistry &registry) {
   // sort(self, dim, descending)
   add(
-      registry, "aten::sort",
+      registry, "aten::sort", wholeAlong(1),
       [](const CallArgs &args) -> Infer {
         RankedTensorType type = args.type(0);
         if (!type || !wrapDim(args.integer(1), type.getRank()))
@@ -117,7 +122,7 @@ static void registerOrders(OpRegistry &registry) {
       [](VjpContext &ctx) {
         pickedVjp(ctx, *ctx.args.integer(1), /*keepsDim=*/true);
       });
-  constant(registry, "aten::argsort").infer =
+  constant(registry, "aten::argsort", wholeAlong(1)).infer =
       [](const CallArgs &args) -> Infer {
     RankedTensorType type = args.type(0);
     if (!type || !wrapDim(args.integer(1), type.getRank()))
@@ -126,7 +131,7 @@ static void registerOrders(OpRegistry &registry) {
   };
   // topk(self, k, dim, largest, sorted)
   add(
-      registry, "aten::topk",
+      registry, "aten::topk", wholeAlong(2),
       [](const CallArgs &args) -> Infer {
         RankedTensorType type = args.type(0);
         auto k = args.integer(1);
@@ -144,12 +149,14 @@ static void registerOrders(OpRegistry &registry) {
         pickedVjp(ctx, *ctx.args.integer(2), /*keepsDim=*/true);
       });
   // (grad, dim, indices, sizes, keepdim); only built by gradients.
-  registry.add("aten::value_selecting_reduction_backward").infer =
-      [](const CallArgs &args) -> Infer {
+  OpInfo &back = registry.add("aten::value_selecting_reduction_backward");
+  back.infer = [](const CallArgs &args) -> Infer {
     if (!args.type(0) || !args.integers(3))
       return failure();
     return shaped(args.type(0), *args.integers(3));
   };
+  back.sharding = each({0}, inserting(1));
+  back.localArgs = shapeAt(3);
 }
 
 void nxdt::registerExtrema(OpRegistry &registry) {

@@ -46,38 +46,43 @@ static auto inferArange(int start, unsigned end, int step, unsigned dtype) {
 }
 
 void nxdt::registerFactories(OpRegistry &registry) {
-  auto factory = [&](StringRef callee) -> OpInfo & {
-    OpInfo &info = registry.add(callee);
-    info.noGradient = true;
+  // The same value everywhere: a part needs only its size.
+  auto factory = [&](StringRef callee, unsigned shape) -> OpInfo & {
+    OpInfo &info = constant(registry, callee, fromSizes());
+    info.localArgs = shapeAt(shape);
     return info;
+  };
+  // Values that depend on where they stand.
+  auto pattern = [&](StringRef callee) -> OpInfo & {
+    return constant(registry, callee, kWhole);
   };
   for (StringRef name :
        {"aten::zeros", "aten::ones", "aten::empty.memory_format"})
-    factory(name).infer = [](const CallArgs &args) -> Infer {
+    factory(name, 0).infer = [](const CallArgs &args) -> Infer {
       Type element = args.dtype(1);
       if (!element && args.size())
         element = Float32Type::get(args.attr(0).getContext());
       return sized(args.integers(0), element);
     };
-  factory("aten::full").infer = [](const CallArgs &args) -> Infer {
+  factory("aten::full", 0).infer = [](const CallArgs &args) -> Infer {
     if (args.size() < 2)
       return failure();
     Type element = args.dtype(2);
     return sized(args.integers(0),
                  element ? element : elementOfScalar(args.attr(1)));
   };
-  factory("aten::scalar_tensor").infer = [](const CallArgs &args) -> Infer {
+  pattern("aten::scalar_tensor").infer = [](const CallArgs &args) -> Infer {
     Type element = args.dtype(1);
     if (!element && args.size())
       element = Float32Type::get(args.attr(0).getContext());
     return sized(ArrayRef<int64_t>{}, element);
   };
-  factory("aten::arange").infer = inferArange(-1, 0, -1, 1);
-  factory("aten::arange.start").infer = inferArange(0, 1, -1, 2);
-  factory("aten::arange.start_step").infer = inferArange(0, 1, 2, 3);
+  pattern("aten::arange").infer = inferArange(-1, 0, -1, 1);
+  pattern("aten::arange.start").infer = inferArange(0, 1, -1, 2);
+  pattern("aten::arange.start_step").infer = inferArange(0, 1, 2, 3);
 
   // linspace(start, end, steps, dtype)
-  factory("aten::linspace").infer = [](const CallArgs &args) -> Infer {
+  pattern("aten::linspace").infer = [](const CallArgs &args) -> Infer {
     auto steps = args.integer(2);
     if (!steps || !args.number(0) || !args.number(1))
       return failure();
@@ -88,7 +93,7 @@ void nxdt::registerFactories(OpRegistry &registry) {
   };
   // eye(n, dtype), eye(n, m, dtype)
   for (bool square : {true, false})
-    factory(square ? "aten::eye" : "aten::eye.m").infer =
+    pattern(square ? "aten::eye" : "aten::eye.m").infer =
         [square](const CallArgs &args) -> Infer {
       auto rows = args.integer(0);
       auto columns = square ? rows : args.integer(1);
@@ -102,7 +107,8 @@ void nxdt::registerFactories(OpRegistry &registry) {
 
   // *_like: operand 0's shape; dtype at the position given.
   auto like = [&](StringRef callee, unsigned dtype) {
-    factory(callee).infer = [dtype](const CallArgs &args) -> Infer {
+    constant(registry, callee, elementwise()).infer =
+        [dtype](const CallArgs &args) -> Infer {
       if (!args.type(0))
         return failure();
       Type element = args.dtype(dtype);
@@ -116,7 +122,7 @@ void nxdt::registerFactories(OpRegistry &registry) {
   like("aten::full_like", 2);
   // new_*: sizes at 1; dtype behind them, else operand 0's.
   auto fresh = [&](StringRef callee, unsigned dtype) {
-    factory(callee).infer = [dtype](const CallArgs &args) -> Infer {
+    factory(callee, 1).infer = [dtype](const CallArgs &args) -> Infer {
       if (!args.type(0))
         return failure();
       Type element = args.dtype(dtype);

@@ -7,7 +7,7 @@
 #ifndef NXDT_LIB_OPREGISTRY_FAMILIES_H
 #define NXDT_LIB_OPREGISTRY_FAMILIES_H
 
-#include "nxdt/Registry/OpRegistry.h"
+#include "ShardingFamilies.h"
 
 namespace nxdt {
 void registerArithmetic(OpRegistry &registry);
@@ -112,8 +112,8 @@ Infer inferBinary(const CallArgs &args);
 Infer inferScalar(const CallArgs &args);
 
 /// Registers an operator without a gradient of its own in libtorch.
-OpInfo &constant(OpRegistry &registry, llvm::StringRef callee);
-OpInfo &add(OpRegistry &registry, llvm::StringRef callee,
+OpInfo &constant(OpRegistry &registry, llvm::StringRef callee, RuleOf sharding);
+OpInfo &add(OpRegistry &registry, llvm::StringRef callee, RuleOf sharding,
             llvm::FailureOr<ResultTypes> (*infer)(const CallArgs &), Vjp vjp);
 } // namespace nxdt
 

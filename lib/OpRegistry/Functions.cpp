@@ -14,16 +14,18 @@ using namespace nxdt;
 /// A function whose gradient is grad * slope(ctx).
 static void withSlope(OpRegistry &registry, StringRef callee,
                       std::function<Value(VjpContext &)> slope) {
-  add(registry, callee, inferFloatUnary, [slope](VjpContext &ctx) {
-    ctx.set(0, ctx.mul(ctx.grad(), slope(ctx)));
-  });
+  add(registry, callee, elementwise(), inferFloatUnary,
+      [slope](VjpContext &ctx) {
+        ctx.set(0, ctx.mul(ctx.grad(), slope(ctx)));
+      });
 }
 /// A function whose gradient is grad / divisor(ctx).
 static void withDivisor(OpRegistry &registry, StringRef callee,
                         std::function<Value(VjpContext &)> divisor) {
-  add(registry, callee, inferFloatUnary, [divisor](VjpContext &ctx) {
-    ctx.set(0, ctx.div(ctx.grad(), divisor(ctx)));
-  });
+  add(registry, callee, elementwise(), inferFloatUnary,
+      [divisor](VjpContext &ctx) {
+        ctx.set(0, ctx.div(ctx.grad(), divisor(ctx)));
+      });
 }
 static Value plus(VjpContext &ctx, Value value, double number) {
   return ctx.call("aten::add.Scalar", {value, number, 1});
@@ -99,20 +101,21 @@ static void registerTrigonometry(OpRegistry &registry) {
 }
 
 static void registerSigns(OpRegistry &registry) {
-  add(registry, "aten::neg", inferSame,
+  add(registry, "aten::neg", linearElementwise(), inferSame,
       [](VjpContext &ctx) { ctx.set(0, ctx.neg(ctx.grad())); });
-  OpInfo &positive = add(registry, "aten::positive", inferSame,
-                         [](VjpContext &ctx) { ctx.set(0, ctx.grad()); });
+  OpInfo &positive =
+      add(registry, "aten::positive", linearElementwise(), inferSame,
+          [](VjpContext &ctx) { ctx.set(0, ctx.grad()); });
   positive.aliasing = Aliasing::View;
   positive.keepsOrder = true;
-  add(registry, "aten::abs", inferSame, [](VjpContext &ctx) {
+  add(registry, "aten::abs", elementwise(), inferSame, [](VjpContext &ctx) {
     ctx.set(0, ctx.mul(ctx.grad(), unary(ctx, "aten::sgn")));
   });
-  add(registry, "aten::frac", inferSame,
+  add(registry, "aten::frac", elementwise(), inferSame,
       [](VjpContext &ctx) { ctx.set(0, ctx.grad()); });
   for (StringRef name : {"aten::sgn", "aten::sign", "aten::floor", "aten::ceil",
                          "aten::round", "aten::trunc"})
-    constant(registry, name).infer = inferSame;
+    constant(registry, name, elementwise()).infer = inferSame;
 }
 
 void nxdt::registerFunctions(OpRegistry &registry) {

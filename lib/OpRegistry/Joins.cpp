@@ -47,6 +47,17 @@ static Infer inferCat(const CallArgs &args) {
   return ResultTypes{RankedTensorType::get(shape, promoteAll(types))};
 }
 
+static ShardingRule catRule(AtenOp op, const CallArgs &args) {
+  int64_t dim = *wrapDim(args.integer(1), resultShape(op).size());
+  ShardingRule rule = sameDimsRule(op, {dim});
+  for (unsigned i = 0; i < op->getNumOperands(); ++i)
+    if (isSkipped(typeOf(op->getOperand(i))))
+      rule.operands[i] =
+          newFactors(rule, operandShape(op, i), FactorKind::Whole);
+  rule.linearJoint();
+  return rule;
+}
+
 static void catVjp(VjpContext &ctx) {
   int64_t start = 0;
   unsigned operand = ctx.args.operandIndex(0);
@@ -107,6 +118,76 @@ static std::optional<Shape> repeatsOf(const CallArgs &args, bool pad) {
   return repeats;
 }
 
+/// A dim of size s repeated r times is (r, s): parts of it are repeated less
+/// often, or are repeated parts if there is but one repetition.
+static RuleOf repeating(bool pad) {
+  return [pad](AtenOp op, const CallArgs &args) {
+    Shape repeats = *repeatsOf(args, pad);
+    Sizes sizes = operandShape(op, 0);
+    ShardingRule rule;
+    TensorFactors operand = newFactors(rule, sizes, FactorKind::Map), result;
+    size_t extra = repeats.size() - sizes.size();
+    for (auto [dim, times] : llvm::enumerate(repeats)) {
+      DimFactors factors = {rule.factor(times)};
+      if (dim >= extra)
+        llvm::append_range(factors, operand[dim - extra]);
+      result.push_back(factors);
+    }
+    rule.operands.push_back(operand);
+    rule.results.push_back(result);
+    rule.linearEach({0});
+    return rule;
+  };
+}
+static LocalArgs localRepeats(bool pad) {
+  return [pad](AtenOp op, ArrayRef<RankedTensorType> localResults,
+               MutableArrayRef<Attribute> args) {
+    Shape repeats = *repeatsOf(CallArgs(op.getArgs(), op.getInputs()), pad);
+    Sizes sizes = operandShape(op, 0);
+    size_t extra = repeats.size() - sizes.size();
+    for (auto [dim, times] : llvm::enumerate(repeats)) {
+      int64_t own = dim < extra ? 1 : sizes[dim - extra];
+      // Smaller than the operand: all repetitions are elsewhere, so one is
+      // here.
+      if (own)
+        times = std::min(
+            times, std::max<int64_t>(localResults[0].getDimSize(dim) / own, 1));
+    }
+    args[1] = DenseI64ArrayAttr::get(op.getContext(), repeats);
+  };
+}
+
+static ShardingRule interleaveRule(AtenOp op, const CallArgs &args) {
+  ShardingRule rule;
+  TensorFactors operand =
+      newFactors(rule, operandShape(op, 0), FactorKind::Map);
+  unsigned times = rule.factor(*args.integer(1));
+  TensorFactors result;
+  if (args.has(2)) {
+    result = operand;
+    result[*wrapDim(args.integer(2), operand.size())].push_back(times);
+  } else {
+    DimFactors all;
+    for (const DimFactors &factors : operand)
+      llvm::append_range(all, factors);
+    all.push_back(times);
+    result = {all};
+  }
+  rule.operands.push_back(operand);
+  rule.results.push_back(result);
+  rule.linearEach({0});
+  return rule;
+}
+static void localInterleave(AtenOp op, ArrayRef<RankedTensorType> localResults,
+                            MutableArrayRef<Attribute> args) {
+  // A part smaller than the repetitions of one element holds only of them.
+  CallArgs call(op.getArgs(), op.getInputs());
+  int64_t dim =
+      call.has(2) ? *wrapDim(call.integer(2), call.type(0).getRank()) : 0;
+  int64_t times = std::min(*call.integer(1), localResults[0].getDimSize(dim));
+  args[1] = IntegerAttr::get(cast<IntegerAttr>(args[1]).getType(), times);
+}
+
 static void registerRepeats(OpRegistry &registry) {
   for (bool pad : {false, true}) {
     OpInfo &info = registry.add(pad ? "aten::tile" : "aten::repeat");
@@ -119,6 +200,8 @@ static void registerRepeats(OpRegistry &registry) {
         (*shape)[shape->size() - sizes.size() + d] *= sizes[d];
       return shaped(args.type(0), *shape);
     };
+    info.sharding = repeating(pad);
+    info.localArgs = localRepeats(pad);
     // [r * s] is [r, s] summed over r.
     info.vjp = [pad](VjpContext &ctx) {
       Shape repeats = *repeatsOf(ctx.args, pad), split, dims;
@@ -151,6 +234,8 @@ static void registerRepeats(OpRegistry &registry) {
     shape[*dim] *= *repeats;
     return shaped(type, shape);
   };
+  interleave.sharding = interleaveRule;
+  interleave.localArgs = localInterleave;
   interleave.vjp = [](VjpContext &ctx) {
     RankedTensorType type = ctx.type(0);
     int64_t repeats = *ctx.args.integer(1);
@@ -172,22 +257,51 @@ static void registerRepeats(OpRegistry &registry) {
 // Elements moved or blanked
 //===----------------------------------------------------------------------===//
 
+/// flip of no dims is no flip.
+static ShardingRule flipRule(AtenOp op, const CallArgs &args) {
+  if (args.integers(1)->empty())
+    return linearElementwise()(op, args);
+  return each({0}, wholeAlong(1))(op, args);
+}
+
+static ShardingRule padRule(AtenOp op, const CallArgs &args) {
+  ArrayRef<int64_t> pad = *args.integers(1);
+  int64_t rank = resultShape(op).size();
+  SmallVector<int64_t> padded;
+  for (size_t i = 0; i < pad.size() / 2; ++i)
+    if (pad[2 * i] || pad[2 * i + 1])
+      padded.push_back(rank - 1 - i);
+  ShardingRule rule = sameDimsRule(op, padded);
+  if (args.number(2) == 0.0)
+    rule.linearEach({0});
+  return rule;
+}
+
+/// What is kept depends on the place in the last two dims.
+static ShardingRule triangleRule(AtenOp op, const CallArgs &) {
+  int64_t rank = resultShape(op).size();
+  ShardingRule rule = pointwiseRule(op, {rank - 2, rank - 1});
+  rule.linearEach({0});
+  return rule;
+}
+
 static void registerMoves(OpRegistry &registry) {
-  add(registry, "aten::roll", inferSame, [](VjpContext &ctx) {
-    Shape back;
-    ArrayRef<int64_t> shifts = *ctx.args.integers(1);
-    for (int64_t shift : shifts)
-      back.push_back(-shift);
-    ctx.set(0,
-            ctx.call("aten::roll", {ctx.grad(), back, Arg(ctx.args.attr(2))}));
-  });
-  add(registry, "aten::flip", inferSame, [](VjpContext &ctx) {
+  add(registry, "aten::roll", each({0}, wholeAlong(2)), inferSame,
+      [](VjpContext &ctx) {
+        Shape back;
+        ArrayRef<int64_t> shifts = *ctx.args.integers(1);
+        for (int64_t shift : shifts)
+          back.push_back(-shift);
+        ctx.set(0, ctx.call("aten::roll",
+                            {ctx.grad(), back, Arg(ctx.args.attr(2))}));
+      });
+  add(registry, "aten::flip", flipRule, inferSame, [](VjpContext &ctx) {
     ctx.set(0, ctx.call("aten::flip", {ctx.grad(), Arg(ctx.args.attr(1))}));
   });
   // constant_pad_nd(self, pad, value): pairs from the last dim on; negative
   // numbers cut.
   add(
-      registry, "aten::constant_pad_nd",
+      registry, "aten::constant_pad_nd", padRule,
       [](const CallArgs &args) -> Infer {
         RankedTensorType type = args.type(0);
         auto pad = args.integers(1);
@@ -213,6 +327,7 @@ static void registerMoves(OpRegistry &registry) {
         return failure();
       return ResultTypes{args.type(0)};
     };
+    info.sharding = triangleRule;
     std::string callee = name.str();
     info.vjp = [callee](VjpContext &ctx) {
       ctx.set(0, ctx.call(callee, {ctx.grad(), Arg(ctx.args.attr(1))}));
@@ -222,8 +337,8 @@ static void registerMoves(OpRegistry &registry) {
 
 void nxdt::registerJoins(OpRegistry &registry) {
   for (StringRef name : {"aten::cat", "aten::concat"})
-    add(registry, name, inferCat, catVjp);
-  add(registry, "aten::stack", inferStack, stackVjp);
+    add(registry, name, catRule, inferCat, catVjp);
+  add(registry, "aten::stack", joint({}, inserting(1)), inferStack, stackVjp);
   registerRepeats(registry);
   registerMoves(registry);
 }

@@ -122,6 +122,36 @@ static void addProductVjp(VjpContext &ctx) {
     ctx.set(2, gradients.right());
 }
 
+/// x [..., in], w [out, in] (, b [out]).
+static ShardingRule linearRule(AtenOp op, const CallArgs &args) {
+  ShardingRule rule;
+  TensorFactors result = newFactors(rule, resultShape(op), FactorKind::Map);
+  // Every rank would add the bias: with one, the contracted dim is whole.
+  bool biased = args.has(2);
+  DimFactors in = {
+      rule.factor(args.type(1).getDimSize(1),
+                  biased ? FactorKind::Whole : FactorKind::Reduce)};
+  TensorFactors x = result;
+  x.back() = in;
+  rule.operands = {x, {result.back(), in}};
+  if (biased)
+    rule.operands.push_back({result.back()});
+  rule.results = {result};
+  if (biased)
+    rule.linearJoint({0, 2});
+  else
+    rule.linearEach({0, 1});
+  return rule;
+}
+
+static ShardingRule outerRule(AtenOp op, const CallArgs &) {
+  ShardingRule rule;
+  TensorFactors result = newFactors(rule, resultShape(op), FactorKind::Map);
+  rule.operands = {{result[0]}, {result[1]}};
+  rule.results = {result};
+  return rule;
+}
+
 void nxdt::registerMatMul(OpRegistry &registry) {
   auto &linear = registry.add("aten::linear");
   linear.infer = [](const CallArgs &args) -> FailureOr<ResultTypes> {
@@ -136,6 +166,7 @@ void nxdt::registerMatMul(OpRegistry &registry) {
   };
   linear.vjp = linearVjp;
   linear.flops = matmulFlops;
+  linear.sharding = linearRule;
 
   struct Product {
     StringRef callee;
@@ -157,10 +188,13 @@ void nxdt::registerMatMul(OpRegistry &registry) {
     };
     info.vjp = matmulVjp;
     info.flops = matmulFlops;
+    info.sharding = each({0, 1}, [](AtenOp op, const CallArgs &) {
+      return productRule(op, 0, FactorKind::Reduce);
+    });
   }
   // outer(self [n], vec2 [m]); types are promoted, as in a product of elements.
   add(
-      registry, "aten::outer",
+      registry, "aten::outer", each({0, 1}, outerRule),
       [](const CallArgs &args) -> Infer {
         RankedTensorType a = args.type(0), b = args.type(1);
         if (!a || !b || a.getRank() != 1 || b.getRank() != 1)
@@ -195,6 +229,10 @@ void nxdt::registerMatMul(OpRegistry &registry) {
       return product;
     };
     info.vjp = addProductVjp;
+    // Every rank would add self: the contracted dim is whole.
+    info.sharding = joint({0, 1}, [](AtenOp op, const CallArgs &) {
+      return productRule(op, 1, FactorKind::Whole);
+    });
     info.flops = [](const CallArgs &args, TypeRange results) {
       return 2.0 * cast<RankedTensorType>(results[0]).getNumElements() *
              args.type(1).getShape().back();

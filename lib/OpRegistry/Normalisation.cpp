@@ -123,22 +123,54 @@ static double defaultEps(Type element) {
                          : std::numeric_limits<float>::epsilon();
 }
 
+/// The normalised dims are whole; weight and bias broadcast over the others.
+static ShardingRule lastDimsRule(AtenOp op, const CallArgs &args) {
+  int64_t rank = args.type(0).getRank();
+  int64_t outer = rank - args.integers(1)->size();
+  return pointwiseRule(op, llvm::to_vector(llvm::seq<int64_t>(outer, rank)));
+}
+
+/// Channels are (groups, channels of a group).
+static ShardingRule groupNormRule(AtenOp op, const CallArgs &args) {
+  Sizes shape = resultShape(op);
+  int64_t groups = *args.integer(1);
+  ShardingRule rule;
+  TensorFactors tensor = newFactors(rule, shape, FactorKind::Whole);
+  tensor[0] = {rule.factor(shape[0])};
+  tensor[1] = {rule.factor(groups),
+               rule.factor(shape[1] / groups, FactorKind::Whole)};
+  rule.operands.assign(op->getNumOperands(), {tensor[1]});
+  rule.operands[0] = tensor;
+  rule.results = {tensor};
+  return rule;
+}
+static void localGroups(AtenOp op, ArrayRef<RankedTensorType> localResults,
+                        MutableArrayRef<Attribute> args) {
+  CallArgs call(op.getArgs(), op.getInputs());
+  int64_t size = call.type(0).getDimSize(1) / *call.integer(1);
+  if (size)
+    args[1] = IntegerAttr::get(cast<IntegerAttr>(args[1]).getType(),
+                               localResults[0].getDimSize(1) / size);
+}
+
 void nxdt::registerNormalisation(OpRegistry &registry) {
   auto flops = [](double perElement) {
     return [perElement](const CallArgs &args, TypeRange) {
       return perElement * args.type(0).getNumElements();
     };
   };
-  add(registry, "aten::layer_norm", inferNorm, [](VjpContext &ctx) {
-    lastDimsVjp(ctx, 3, *ctx.args.number(4), /*centre=*/true);
-  }).flops = flops(8);
-  add(registry, "aten::rms_norm", inferNorm, [](VjpContext &ctx) {
+  add(registry, "aten::layer_norm", lastDimsRule, inferNorm,
+      [](VjpContext &ctx) {
+        lastDimsVjp(ctx, 3, *ctx.args.number(4), /*centre=*/true);
+      })
+      .flops = flops(8);
+  add(registry, "aten::rms_norm", lastDimsRule, inferNorm, [](VjpContext &ctx) {
     double eps =
         ctx.args.number(3).value_or(defaultEps(ctx.type(0).getElementType()));
     lastDimsVjp(ctx, std::nullopt, eps, /*centre=*/false);
   }).flops = flops(5);
-  add(
-      registry, "aten::group_norm",
+  OpInfo &groupNorm = add(
+      registry, "aten::group_norm", groupNormRule,
       [](const CallArgs &args) -> Infer {
         RankedTensorType type = args.type(0);
         auto groups = args.integer(1);
@@ -151,6 +183,7 @@ void nxdt::registerNormalisation(OpRegistry &registry) {
             return failure();
         return ResultTypes{type};
       },
-      groupNormVjp)
-      .flops = flops(8);
+      groupNormVjp);
+  groupNorm.flops = flops(8);
+  groupNorm.localArgs = localGroups;
 }

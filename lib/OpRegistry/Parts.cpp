@@ -11,6 +11,79 @@
 using namespace mlir;
 using namespace nxdt;
 
+//===----------------------------------------------------------------------===//
+// How parts may be split
+//===----------------------------------------------------------------------===//
+
+/// select and unbind: the dim is gone from the results.
+static ShardingRule removing(AtenOp op, const CallArgs &args) {
+  int64_t dim = *wrapDim(args.integer(1), args.type(0).getRank());
+  return reductionRule(op, {dim}, /*keepDim=*/false, FactorKind::Whole);
+}
+
+/// A tensor whose two dims are at this position and the next, and its diagonal:
+/// the other dims in order and a last one.
+static ShardingRule diagonalOf(Sizes shape, int64_t length,
+                               const CallArgs &args, unsigned position) {
+  int64_t rank = shape.size();
+  SmallVector<int64_t> dims = {*wrapDim(args.integer(position), rank),
+                               *wrapDim(args.integer(position + 1), rank)};
+  ShardingRule rule;
+  TensorFactors tensor = newFactors(rule, shape, FactorKind::Map, dims);
+  TensorFactors diagonal;
+  for (int64_t dim = 0; dim < rank; ++dim)
+    if (!llvm::is_contained(dims, dim))
+      diagonal.push_back(tensor[dim]);
+  diagonal.push_back({rule.factor(length, FactorKind::Whole)});
+  rule.operands = {tensor};
+  rule.results = {diagonal};
+  return rule;
+}
+static ShardingRule diagonalRule(AtenOp op, const CallArgs &args) {
+  return diagonalOf(operandShape(op, 0), resultShape(op).back(), args, 2);
+}
+static ShardingRule diagonalBackRule(AtenOp op, const CallArgs &args) {
+  ShardingRule rule =
+      diagonalOf(resultShape(op), operandShape(op, 0).back(), args, 3);
+  std::swap(rule.operands, rule.results);
+  return rule;
+}
+static ShardingRule diagonalScatterRule(AtenOp op, const CallArgs &args) {
+  ShardingRule rule =
+      diagonalOf(resultShape(op), operandShape(op, 1).back(), args, 3);
+  TensorFactors tensor = rule.operands[0], diagonal = rule.results[0];
+  rule.operands = {tensor, diagonal};
+  rule.results = {tensor};
+  return rule;
+}
+
+/// A tensor and its windows along a dim at a position: as many in its place,
+/// their elements last.
+static ShardingRule windowsOf(Sizes shape, Sizes windows, const CallArgs &args,
+                              unsigned position) {
+  int64_t dim = *wrapDim(args.integer(position), shape.size());
+  ShardingRule rule;
+  TensorFactors tensor = newFactors(rule, shape, FactorKind::Map, {dim});
+  TensorFactors unfolded = tensor;
+  unfolded[dim] = {rule.factor(windows[dim], FactorKind::Whole)};
+  unfolded.push_back({rule.factor(windows.back(), FactorKind::Whole)});
+  rule.operands = {tensor};
+  rule.results = {unfolded};
+  return rule;
+}
+static ShardingRule unfoldRule(AtenOp op, const CallArgs &args) {
+  return windowsOf(operandShape(op, 0), resultShape(op), args, 1);
+}
+static ShardingRule unfoldBackRule(AtenOp op, const CallArgs &args) {
+  ShardingRule rule = windowsOf(resultShape(op), operandShape(op, 0), args, 2);
+  std::swap(rule.operands, rule.results);
+  return rule;
+}
+
+//===----------------------------------------------------------------------===//
+// One part
+//===----------------------------------------------------------------------===//
+
 /// Start and end of a slice, clamped as libtorch does.
 static std::pair<int64_t, int64_t> sliceBounds(const CallArgs &args,
                                                int64_t size) {
@@ -23,6 +96,20 @@ static std::pair<int64_t, int64_t> sliceBounds(const CallArgs &args,
   int64_t start = clamp(args.integer(2), 0);
   int64_t end = clamp(args.integer(3), size);
   return {start, std::max(start, end)};
+}
+
+/// A dim that is cut is whole; one that is taken in full may be split, as
+/// bounds beyond the end are clamped.
+static ShardingRule sliceRule(AtenOp op, const CallArgs &args) {
+  Sizes from = operandShape(op, 0), to = resultShape(op);
+  int64_t dim = *wrapDim(args.integer(1), from.size());
+  return from[dim] == to[dim] ? pointwiseRule(op) : sameDimsRule(op, {dim});
+}
+/// Nothing is clamped here: a start counted from the end is that of the whole.
+static ShardingRule narrowRule(AtenOp op, const CallArgs &args) {
+  if (args.integer(2) == 0)
+    return sliceRule(op, args);
+  return sameDimsRule(op, {*wrapDim(args.integer(1), args.type(0).getRank())});
 }
 
 static void registerSlices(OpRegistry &registry) {
@@ -52,6 +139,7 @@ static void registerSlices(OpRegistry &registry) {
                       Arg(ctx.args.attr(4))}));
   };
   slice.aliasing = Aliasing::View;
+  slice.sharding = each({0}, sliceRule);
   auto &narrow = registry.add("aten::narrow");
   narrow.infer = [](const CallArgs &args) -> FailureOr<ResultTypes> {
     RankedTensorType type = args.type(0);
@@ -79,15 +167,27 @@ static void registerSlices(OpRegistry &registry) {
                          start + *ctx.args.integer(3), 1}));
   };
   narrow.aliasing = Aliasing::View;
+  narrow.sharding = each({0}, narrowRule);
+  narrow.localArgs = sizeAlong(3, 1);
   // Only built by gradients; the shape is argument 1.
-  for (StringRef name : {"aten::slice_backward", "aten::select_backward",
-                         "aten::diagonal_backward", "aten::unfold_backward"})
-    registry.add(name).infer =
-        [](const CallArgs &args) -> FailureOr<ResultTypes> {
+  struct Backward {
+    StringRef callee;
+    RuleOf sharding;
+  };
+  for (const Backward &back :
+       {Backward{"aten::slice_backward", wholeAlong(2)},
+        Backward{"aten::select_backward", inserting(2)},
+        Backward{"aten::diagonal_backward", diagonalBackRule},
+        Backward{"aten::unfold_backward", unfoldBackRule}}) {
+    OpInfo &info = registry.add(back.callee);
+    info.infer = [](const CallArgs &args) -> FailureOr<ResultTypes> {
       if (!args.type(0) || !args.integers(1))
         return failure();
       return shaped(args.type(0), *args.integers(1));
     };
+    info.sharding = each({0}, back.sharding);
+    info.localArgs = shapeAt(1);
+  }
   auto &select = registry.add("aten::select.int");
   select.infer = [](const CallArgs &args) -> FailureOr<ResultTypes> {
     RankedTensorType type = args.type(0);
@@ -106,6 +206,7 @@ static void registerSlices(OpRegistry &registry) {
                          Arg(ctx.args.attr(1)), Arg(ctx.args.attr(2))}));
   };
   select.aliasing = Aliasing::View;
+  select.sharding = each({0}, removing);
 }
 
 //===----------------------------------------------------------------------===//
@@ -197,6 +298,7 @@ static void registerSplits(OpRegistry &registry) {
       joinParts(ctx, *ctx.args.integer(2), /*stacked=*/false);
     };
     info.aliasing = Aliasing::View;
+    info.sharding = each({0}, wholeAlong(2));
   }
   OpInfo &unbind = registry.add("aten::unbind.int");
   unbind.infer = [](const CallArgs &args) -> Infer {
@@ -215,6 +317,7 @@ static void registerSplits(OpRegistry &registry) {
     joinParts(ctx, *ctx.args.integer(1), /*stacked=*/true);
   };
   unbind.aliasing = Aliasing::View;
+  unbind.sharding = each({0}, removing);
 }
 
 //===----------------------------------------------------------------------===//
@@ -242,7 +345,7 @@ static std::optional<Shape> diagonalShape(const CallArgs &args,
 
 static void registerDiagonals(OpRegistry &registry) {
   OpInfo &diagonal = add(
-      registry, "aten::diagonal",
+      registry, "aten::diagonal", each({0}, diagonalRule),
       [](const CallArgs &args) -> Infer {
         auto shape = diagonalShape(args, 1);
         if (!shape)
@@ -257,7 +360,7 @@ static void registerDiagonals(OpRegistry &registry) {
       });
   diagonal.aliasing = Aliasing::View;
   OpInfo &unfold = add(
-      registry, "aten::unfold",
+      registry, "aten::unfold", each({0}, unfoldRule),
       [](const CallArgs &args) -> Infer {
         RankedTensorType type = args.type(0);
         if (!type || !type.getRank())
@@ -304,13 +407,16 @@ static void scatterVjp(VjpContext &ctx, StringRef scatter, StringRef part) {
 static void registerScatters(OpRegistry &registry) {
   struct Kind {
     StringRef scatter, part;
+    RuleOf sharding;
   };
-  for (Kind kind : {Kind{"aten::slice_scatter", "aten::slice.Tensor"},
-                    Kind{"aten::select_scatter", "aten::select.int"},
-                    Kind{"aten::diagonal_scatter", "aten::diagonal"}}) {
+  for (const Kind &kind :
+       {Kind{"aten::slice_scatter", "aten::slice.Tensor", wholeAlong(2)},
+        Kind{"aten::select_scatter", "aten::select.int", inserting(2)},
+        Kind{"aten::diagonal_scatter", "aten::diagonal",
+             diagonalScatterRule}}) {
     std::string scatter = kind.scatter.str(), part = kind.part.str();
     add(
-        registry, scatter,
+        registry, scatter, joint({}, kind.sharding),
         [](const CallArgs &args) -> Infer {
           if (!args.type(1))
             return failure();

@@ -49,6 +49,36 @@ static std::optional<Shape> movedDims(const CallArgs &args, int64_t rank) {
   return dims;
 }
 
+/// A rule from result dim to operand dim.
+static RuleOf permuting(std::optional<Shape> (*dims)(const CallArgs &,
+                                                     int64_t rank)) {
+  return [dims](AtenOp op, const CallArgs &args) {
+    return permutationRule(op, *dims(args, args.type(0).getRank()));
+  };
+}
+
+static std::optional<Shape> swappedDims(const CallArgs &args, int64_t rank) {
+  Shape dims = llvm::to_vector(llvm::seq<int64_t>(0, rank));
+  if (rank)
+    std::swap(dims[*wrapDim(args.integer(1), rank)],
+              dims[*wrapDim(args.integer(2), rank)]);
+  return dims;
+}
+static std::optional<Shape> reversedDims(const CallArgs &, int64_t rank) {
+  return Shape(llvm::reverse(llvm::seq<int64_t>(0, rank)));
+}
+static std::optional<Shape> listedDims(const CallArgs &args, int64_t rank) {
+  Shape dims(*args.integers(1));
+  for (int64_t &dim : dims)
+    dim = *wrapDim(dim, rank);
+  return dims;
+}
+static std::optional<Shape> lastTwoSwapped(const CallArgs &, int64_t rank) {
+  Shape dims = llvm::to_vector(llvm::seq<int64_t>(0, rank));
+  std::swap(dims[rank - 1], dims[rank - 2]);
+  return dims;
+}
+
 void nxdt::registerPermutations(OpRegistry &registry) {
   for (StringRef name :
        {"aten::transpose.int", "aten::swapaxes", "aten::swapdims"}) {
@@ -71,6 +101,7 @@ void nxdt::registerPermutations(OpRegistry &registry) {
                                *ctx.args.integer(2)));
     };
     transpose.aliasing = Aliasing::View;
+    transpose.sharding = permuting(swappedDims);
   }
   auto &t = registry.add("aten::t");
   t.infer = [](const CallArgs &args) -> FailureOr<ResultTypes> {
@@ -84,6 +115,7 @@ void nxdt::registerPermutations(OpRegistry &registry) {
     ctx.set(0, ctx.call("aten::t", {ctx.grad()}));
   };
   t.aliasing = Aliasing::View;
+  t.sharding = permuting(reversedDims);
   auto &permute = registry.add("aten::permute");
   permute.infer = [](const CallArgs &args) -> FailureOr<ResultTypes> {
     RankedTensorType type = args.type(0);
@@ -105,6 +137,7 @@ void nxdt::registerPermutations(OpRegistry &registry) {
     permuteBack(ctx, *ctx.args.integers(1));
   };
   permute.aliasing = Aliasing::View;
+  permute.sharding = permuting(listedDims);
   for (StringRef name : {"aten::expand", "aten::broadcast_to"}) {
     auto &expand = registry.add(name);
     expand.infer = [](const CallArgs &args) -> FailureOr<ResultTypes> {
@@ -126,9 +159,11 @@ void nxdt::registerPermutations(OpRegistry &registry) {
     };
     expand.vjp = [](VjpContext &ctx) { ctx.set(0, ctx.grad()); };
     expand.aliasing = Aliasing::View;
+    expand.sharding = linearElementwise();
+    expand.localArgs = shapeAt(1);
   }
   OpInfo &expandAs = add(
-      registry, "aten::expand_as",
+      registry, "aten::expand_as", linearElementwise(),
       [](const CallArgs &args) -> Infer {
         if (!args.type(0) || !args.type(1))
           return failure();
@@ -142,7 +177,7 @@ void nxdt::registerPermutations(OpRegistry &registry) {
   expandAs.aliasing = Aliasing::View;
   // Reversed dims; mT only the last two.
   OpInfo &reversed = add(
-      registry, "aten::numpy_T",
+      registry, "aten::numpy_T", permuting(reversedDims),
       [](const CallArgs &args) -> Infer {
         if (!args.type(0))
           return failure();
@@ -157,7 +192,7 @@ void nxdt::registerPermutations(OpRegistry &registry) {
       });
   reversed.aliasing = Aliasing::View;
   OpInfo &mT = add(
-      registry, "aten::mT",
+      registry, "aten::mT", permuting(lastTwoSwapped),
       [](const CallArgs &args) -> Infer {
         RankedTensorType type = args.type(0);
         if (!type || type.getRank() < 2)
@@ -172,6 +207,7 @@ void nxdt::registerPermutations(OpRegistry &registry) {
     for (StringRef overload : {"int", "intlist"}) {
       OpInfo &info = add(
           registry, ("aten::" + op + "." + overload).str(),
+          permuting(movedDims),
           [](const CallArgs &args) -> Infer {
             RankedTensorType type = args.type(0);
             if (!type)

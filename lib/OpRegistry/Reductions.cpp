@@ -46,12 +46,18 @@ static void registerSums(OpRegistry &registry) {
       return *wrapDims(all ? std::nullopt : ctx.args.integers(1),
                        ctx.type(0).getRank());
     };
+    auto rule = [all](FactorKind kind) {
+      return each({0}, all ? reducing(kind) : reducing(kind, 1, 2));
+    };
     add(registry, all ? "aten::sum" : "aten::sum.dim_IntList",
-        all ? inferAll : inferDims, [dimsOf](VjpContext &ctx) {
+        rule(FactorKind::Reduce), all ? inferAll : inferDims,
+        [dimsOf](VjpContext &ctx) {
           ctx.set(0, broadcastBack(ctx, ctx.grad(), dimsOf(ctx)));
         });
+    // Divided by the size of a part, means of parts do not add up.
     add(registry, all ? "aten::mean" : "aten::mean.dim",
-        all ? inferAll : inferDims, [dimsOf](VjpContext &ctx) {
+        rule(FactorKind::Whole), all ? inferAll : inferDims,
+        [dimsOf](VjpContext &ctx) {
           Shape dims = dimsOf(ctx);
           Value scaled =
               ctx.call("aten::div.Scalar",
@@ -68,15 +74,17 @@ static Type truth(RankedTensorType type) {
 }
 
 static void registerTruths(OpRegistry &registry) {
+  // No collective takes bools: what is reduced to one is whole.
   for (StringRef op : {"any", "all"}) {
-    constant(registry, ("aten::" + op).str()).infer =
+    constant(registry, ("aten::" + op).str(), kWhole).infer =
         [](const CallArgs &args) -> Infer {
       if (!args.type(0))
         return failure();
       return ResultTypes{RankedTensorType::get({}, truth(args.type(0)))};
     };
-    constant(registry, ("aten::" + op + ".dim").str()).infer =
-        [](const CallArgs &args) -> Infer {
+    constant(registry, ("aten::" + op + ".dim").str(),
+             reducing(FactorKind::Whole, 1, 2))
+        .infer = [](const CallArgs &args) -> Infer {
       RankedTensorType type = args.type(0);
       if (!type)
         return failure();
@@ -93,7 +101,7 @@ static void registerTruths(OpRegistry &registry) {
 /// cumsum(self, dim, dtype): the gradient is summed from the other end.
 static void registerScans(OpRegistry &registry) {
   add(
-      registry, "aten::cumsum",
+      registry, "aten::cumsum", each({0}, wholeAlong(1)),
       [](const CallArgs &args) -> Infer {
         RankedTensorType type = args.type(0);
         if (!type || !wrapDim(args.integer(1), type.getRank()))

@@ -34,15 +34,26 @@ static Infer inferWhere(const CallArgs &args) {
   return broadcastResult({c, a, b}, promote(a, b));
 }
 
+/// Elementwise; partial sums in an operand, if the number put beside them is 0.
+static RuleOf linearIfZero(unsigned position, unsigned operand) {
+  return [=](AtenOp op, const CallArgs &args) {
+    ShardingRule rule = pointwiseRule(op);
+    if (args.number(position) == 0.0)
+      rule.linearEach({operand});
+    return rule;
+  };
+}
+
 static void registerWhere(OpRegistry &registry) {
-  add(registry, "aten::where.self", inferWhere, [](VjpContext &ctx) {
-    if (ctx.needs(1))
-      ctx.set(1, keepWhere(ctx, ctx.in(0), ctx.grad()));
-    if (ctx.needs(2))
-      ctx.set(2, dropWhere(ctx, ctx.in(0), ctx.grad()));
-  });
+  add(registry, "aten::where.self", joint({1, 2}, elementwise()), inferWhere,
+      [](VjpContext &ctx) {
+        if (ctx.needs(1))
+          ctx.set(1, keepWhere(ctx, ctx.in(0), ctx.grad()));
+        if (ctx.needs(2))
+          ctx.set(2, dropWhere(ctx, ctx.in(0), ctx.grad()));
+      });
   add(
-      registry, "aten::where.ScalarSelf",
+      registry, "aten::where.ScalarSelf", linearIfZero(1, 1),
       [](const CallArgs &args) -> Infer {
         RankedTensorType c = args.type(0), b = args.type(2);
         if (!c || !b || !args.number(1) || !isCondition(c))
@@ -54,7 +65,7 @@ static void registerWhere(OpRegistry &registry) {
         ctx.set(2, dropWhere(ctx, ctx.in(0), ctx.grad()));
       });
   add(
-      registry, "aten::where.ScalarOther",
+      registry, "aten::where.ScalarOther", linearIfZero(2, 1),
       [](const CallArgs &args) -> Infer {
         RankedTensorType c = args.type(0), a = args.type(1);
         if (!c || !a || !args.number(2) || !isCondition(c))
@@ -65,7 +76,7 @@ static void registerWhere(OpRegistry &registry) {
       [](VjpContext &ctx) {
         ctx.set(1, keepWhere(ctx, ctx.in(0), ctx.grad()));
       });
-  constant(registry, "aten::where.Scalar").infer =
+  constant(registry, "aten::where.Scalar", elementwise()).infer =
       [](const CallArgs &args) -> Infer {
     if (!args.type(0) || !args.number(1) || !args.number(2))
       return failure();
@@ -87,12 +98,14 @@ static void registerFills(OpRegistry &registry) {
     if (ctx.needs(0))
       ctx.set(0, dropWhere(ctx, ctx.in(1), ctx.grad()));
   };
-  add(registry, "aten::masked_fill.Scalar", inferFill, self);
-  add(registry, "aten::masked_fill.Tensor", inferFill, [self](VjpContext &ctx) {
-    self(ctx);
-    if (ctx.needs(2))
-      ctx.set(2, keepWhere(ctx, ctx.in(1), ctx.grad()));
-  });
+  add(registry, "aten::masked_fill.Scalar", linearIfZero(2, 0), inferFill,
+      self);
+  add(registry, "aten::masked_fill.Tensor", joint({0, 2}, elementwise()),
+      inferFill, [self](VjpContext &ctx) {
+        self(ctx);
+        if (ctx.needs(2))
+          ctx.set(2, keepWhere(ctx, ctx.in(1), ctx.grad()));
+      });
 }
 
 static void registerClamps(OpRegistry &registry) {
@@ -102,22 +115,23 @@ static void registerClamps(OpRegistry &registry) {
   };
   for (const Bound &b : {Bound{"aten::clamp_max", "aten::le", "aten::gt"},
                          Bound{"aten::clamp_min", "aten::ge", "aten::lt"}}) {
-    add(registry, b.name, inferScalar, [b](VjpContext &ctx) {
+    add(registry, b.name, elementwise(), inferScalar, [b](VjpContext &ctx) {
       Value kept =
           compare(ctx, b.within + ".Scalar", ctx.in(0), Arg(ctx.args.attr(1)));
       ctx.set(0, keepWhere(ctx, kept, ctx.grad()));
     });
-    add(registry, b.name + ".Tensor", inferBinary, [b](VjpContext &ctx) {
-      for (unsigned i : {0, 1})
-        if (ctx.needs(i)) {
-          Value kept = compare(ctx, (i ? b.beyond : b.within) + ".Tensor",
-                               ctx.in(0), ctx.in(1));
-          ctx.set(i, keepWhere(ctx, kept, ctx.grad()));
-        }
-    });
+    add(registry, b.name + ".Tensor", elementwise(), inferBinary,
+        [b](VjpContext &ctx) {
+          for (unsigned i : {0, 1})
+            if (ctx.needs(i)) {
+              Value kept = compare(ctx, (i ? b.beyond : b.within) + ".Tensor",
+                                   ctx.in(0), ctx.in(1));
+              ctx.set(i, keepWhere(ctx, kept, ctx.grad()));
+            }
+        });
   }
   add(
-      registry, "aten::clamp",
+      registry, "aten::clamp", elementwise(),
       [](const CallArgs &args) -> Infer {
         RankedTensorType type = args.type(0);
         if (!type || (!args.number(1) && !args.number(2)))
@@ -140,7 +154,7 @@ static void registerClamps(OpRegistry &registry) {
         ctx.set(0, grad);
       });
   add(
-      registry, "aten::clamp.Tensor",
+      registry, "aten::clamp.Tensor", elementwise(),
       [](const CallArgs &args) -> Infer {
         SmallVector<RankedTensorType> types;
         for (unsigned i : {0, 1, 2})
@@ -189,7 +203,7 @@ static void registerPairs(OpRegistry &registry) {
                         Pair{"aten::max.other", "aten::lt.Tensor"},
                         Pair{"aten::minimum", "aten::gt.Tensor"},
                         Pair{"aten::min.other", "aten::gt.Tensor"}})
-    add(registry, p.name, inferBinary, [p](VjpContext &ctx) {
+    add(registry, p.name, elementwise(), inferBinary, [p](VjpContext &ctx) {
       Value a = ctx.in(0), b = ctx.in(1);
       Value shared =
           ctx.call("aten::where.self", {compare(ctx, "aten::eq.Tensor", a, b),
@@ -202,7 +216,7 @@ static void registerPairs(OpRegistry &registry) {
   // The same, but ties and NaNs go to the first.
   for (const Pair &p : {Pair{"aten::fmax", "aten::ge.Tensor"},
                         Pair{"aten::fmin", "aten::le.Tensor"}})
-    add(registry, p.name, inferBinary, [p](VjpContext &ctx) {
+    add(registry, p.name, elementwise(), inferBinary, [p](VjpContext &ctx) {
       Value wins = ctx.call("aten::logical_or",
                             {compare(ctx, p.comparison, ctx.in(0), ctx.in(1)),
                              ctx.call("aten::isnan", {ctx.in(1)})});

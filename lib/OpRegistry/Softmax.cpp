@@ -36,19 +36,22 @@ void nxdt::registerSoftmax(OpRegistry &registry) {
               ctx.call(backward, {ctx.grad(), ctx.out(), Arg(ctx.args.attr(1)),
                                   typeOf(ctx.out()).getElementType()}));
     };
-    add(registry, ("aten::" + op + ".int").str(), inferSoftmax, vjp);
-    add(registry, ("aten::_" + op).str(), inferKernel, vjp);
+    add(registry, ("aten::" + op + ".int").str(), wholeAlong(1), inferSoftmax,
+        vjp);
+    add(registry, ("aten::_" + op).str(), wholeAlong(1), inferKernel, vjp);
     // (grad, output, dim, input_dtype): the dtype says only what the forward
     // widened from. On the CPU, all types are equal.
-    registry.add(backward).infer = [](const CallArgs &args) -> Infer {
+    OpInfo &kernel = registry.add(backward);
+    kernel.infer = [](const CallArgs &args) -> Infer {
       if (!args.type(0) || !args.dtype(3))
         return failure();
       return ResultTypes{args.type(0)};
     };
+    kernel.sharding = each({0}, wholeAlong(2));
   }
   // logsumexp(self, dims, keepdim)
   add(
-      registry, "aten::logsumexp",
+      registry, "aten::logsumexp", reducing(FactorKind::Whole, 1, 2),
       [](const CallArgs &args) -> Infer {
         RankedTensorType type = args.type(0);
         if (!type)

@@ -78,6 +78,12 @@ static void registerSpread(OpRegistry &registry, StringRef callee,
       one->push_back(one->front());
     return one;
   };
+  // Variances are no sums of variances: over all dims, all are whole.
+  if (overload != Overload::All)
+    info.sharding = [=](AtenOp op, const CallArgs &args) {
+      Spread spread = *spreadOf(args, overload);
+      return reductionRule(op, spread.dims, spread.keepDim, FactorKind::Whole);
+    };
   info.vjp = [=](VjpContext &ctx) {
     Spread spread = *spreadOf(ctx.args, overload);
     if (Value grad = ctx.grad()) {
@@ -148,6 +154,20 @@ static Infer inferNorm(const CallArgs &args) {
       element ? element : type.getElementType())};
 }
 
+/// Sums of sizes and counts are sums over parts, the largest size is the
+/// largest over parts; other norms are no sums of norms.
+static ShardingRule normRule(AtenOp op, const CallArgs &args) {
+  double p = args.number(1).value_or(2);
+  bool isMax = p == INFINITY;
+  ShardingRule rule = reductionRule(
+      op, *wrapDims(args.integers(2), args.type(0).getRank()),
+      args.boolean(3).value_or(false),
+      p == 0 || p == 1 || isMax ? FactorKind::Reduce : FactorKind::Whole);
+  if (isMax)
+    rule.reduction = Reduction::Max;
+  return rule;
+}
+
 void nxdt::registerStatistics(OpRegistry &registry) {
   for (bool isDeviation : {false, true}) {
     std::string op = isDeviation ? "aten::std" : "aten::var";
@@ -160,7 +180,7 @@ void nxdt::registerStatistics(OpRegistry &registry) {
   }
   for (StringRef name : {"aten::linalg_vector_norm", "aten::norm.Scalar",
                          "aten::norm.ScalarOpt_dim"})
-    add(registry, name, inferNorm, [](VjpContext &ctx) {
+    add(registry, name, normRule, inferNorm, [](VjpContext &ctx) {
       normVjp(ctx, ctx.args.number(1).value_or(2),
               *wrapDims(ctx.args.integers(2), ctx.type(0).getRank()));
     });

@@ -176,15 +176,18 @@ Infer nxdt::inferScalar(const CallArgs &args) {
       withElement(type, promoteScalar(type.getElementType(), args.attr(1)))};
 }
 
-OpInfo &nxdt::constant(OpRegistry &registry, StringRef callee) {
+OpInfo &nxdt::constant(OpRegistry &registry, StringRef callee,
+                       RuleOf sharding) {
   OpInfo &info = registry.add(callee);
   info.noGradient = true;
+  info.sharding = std::move(sharding);
   return info;
 }
 
-OpInfo &nxdt::add(OpRegistry &registry, StringRef callee,
+OpInfo &nxdt::add(OpRegistry &registry, StringRef callee, RuleOf sharding,
                   FailureOr<ResultTypes> (*infer)(const CallArgs &), Vjp vjp) {
   OpInfo &info = registry.add(callee);
+  info.sharding = std::move(sharding);
   info.infer = infer;
   info.vjp = std::move(vjp);
   return info;

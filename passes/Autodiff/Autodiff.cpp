@@ -147,7 +147,7 @@ LogicalResult Differentiator::visit(Operation *op) {
   if (auto aten = dyn_cast<AtenOp>(op))
     return visitAten(aten, gradResults);
   FailureOr<SmallVector<Value>> operandGrads =
-      emitTypedGradient(builder, op, gradResults);
+      emitTypedGradient(builder, backwardLoc(op), op, gradResults);
   if (failed(operandGrads))
     return op->emitOpError("has no gradient for how its results are used");
   for (auto [operand, grad] : llvm::zip(op->getOperands(), *operandGrads))

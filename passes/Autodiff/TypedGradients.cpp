@@ -13,31 +13,33 @@ using namespace nxdt;
 
 using Gradients = FailureOr<SmallVector<Value>>;
 
-static Gradients gradient(OpBuilder &builder, SdpaOp op, ValueRange grads) {
+static Gradients gradient(OpBuilder &builder, Location loc, SdpaOp op,
+                          ValueRange grads) {
   // lse is for the backward alone; nothing else may read it.
   if (!grads[0] || grads[1])
     return failure();
   auto back = SdpaBackwardOp::create(
-      builder, op.getLoc(), op.getQ().getType(), op.getK().getType(),
+      builder, loc, op.getQ().getType(), op.getK().getType(),
       op.getV().getType(), grads[0], op.getQ(), op.getK(), op.getV(),
       op.getOut(), op.getLse(), op.getCausalAttr(), op.getScaleAttr());
   return SmallVector<Value>{back.getDq(), back.getDk(), back.getDv()};
 }
 
-static Gradients gradient(OpBuilder &builder, CrossEntropyOp op,
+static Gradients gradient(OpBuilder &builder, Location loc, CrossEntropyOp op,
                           ValueRange grads) {
   if (!grads[0] || grads[2])
     return failure();
   auto back = CrossEntropyBackwardOp::create(
-      builder, op.getLoc(), op.getLogits().getType(), grads[0],
-      op.getLogProbs(), op.getTargets(), op.getIgnoreIndexAttr());
+      builder, loc, op.getLogits().getType(), grads[0], op.getLogProbs(),
+      op.getTargets(), op.getIgnoreIndexAttr());
   return SmallVector<Value>{back.getDlogits(), Value()};
 }
 
-Gradients nxdt::emitTypedGradient(OpBuilder &builder, Operation *op,
-                                  ValueRange gradResults) {
+Gradients nxdt::emitTypedGradient(OpBuilder &builder, Location loc,
+                                  Operation *op, ValueRange gradResults) {
   return TypeSwitch<Operation *, Gradients>(op)
-      .Case<SdpaOp, CrossEntropyOp>(
-          [&](auto typed) { return gradient(builder, typed, gradResults); })
+      .Case<SdpaOp, CrossEntropyOp>([&](auto typed) {
+        return gradient(builder, loc, typed, gradResults);
+      })
       .Default([](Operation *) -> Gradients { return failure(); });
 }

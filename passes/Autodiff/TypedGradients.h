@@ -16,8 +16,8 @@ namespace nxdt {
 /// those of its results (null = nothing depends on it). Failure if the op has
 /// no gradient.
 llvm::FailureOr<llvm::SmallVector<mlir::Value>>
-emitTypedGradient(mlir::OpBuilder &builder, mlir::Operation *op,
-                  mlir::ValueRange gradResults);
+emitTypedGradient(mlir::OpBuilder &builder, mlir::Location loc,
+                  mlir::Operation *op, mlir::ValueRange gradResults);
 
 } // namespace nxdt
 

@@ -1,4 +1,4 @@
-//===- Buffers.cpp - programs and the buffers they touch ------------------===//
+//===- Buffers.cpp - programs, their buffers and modules ------------------===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -8,6 +8,16 @@
 
 using namespace mlir;
 using namespace nxdt;
+
+bool nxdt::isBackward(Operation *op) {
+  auto name = dyn_cast<NameLoc>(op->getLoc());
+  return name && name.getName().getValue().ends_with("^");
+}
+
+StringRef nxdt::modulePathOf(Operation *op) {
+  auto name = dyn_cast<NameLoc>(op->getLoc());
+  return name ? name.getName().getValue().rtrim('^') : StringRef();
+}
 
 BufferOp nxdt::bufferOf(func::FuncOp func, unsigned argument,
                         SymbolTable &symbols) {

@@ -54,9 +54,14 @@ struct LowerToAtenPass : nxdt::impl::LowerToAtenBase<LowerToAtenPass> {
     for (Operation *op : typed) {
       OpBuilder builder(op);
       AtenBuilder aten(builder, op->getLoc());
+      Operation *last = op->getPrevNode();
       FailureOr<Lowered> lowered = lower(aten, op, device == "cpu");
       if (failed(lowered))
         return signalPassFailure();
+      if (op->hasAttr(kRecomputedAttr))
+        for (Operation *made = op->getPrevNode(); made != last;
+             made = made->getPrevNode())
+          made->setAttr(kRecomputedAttr, builder.getUnitAttr());
       op->replaceAllUsesWith(*lowered);
       op->erase();
     }

@@ -16,11 +16,6 @@ static int64_t bytesOf(Value value) {
   return type.getNumElements() * ((type.getElementTypeBitWidth() + 7) / 8);
 }
 
-static bool isBackward(Operation *op) {
-  auto name = dyn_cast<NameLoc>(op->getLoc());
-  return name && name.getName().getValue().ends_with("^");
-}
-
 /// "aten::linear of model.layers.0.mlp.down_proj".
 static std::string nameOf(Operation *op) {
   std::string text = op->getName().getStringRef().str();

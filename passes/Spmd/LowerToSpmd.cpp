@@ -36,8 +36,6 @@ private:
   FailureOr<Value> shiftIndices(Operation *op, const ShardingRule &rule,
                                 const FactorSplit &split,
                                 SmallVectorImpl<Value> &operands);
-  LogicalResult checkLocalCall(AtenOp op, ValueRange operands, ArrayAttr args,
-                               ArrayRef<RankedTensorType> results);
   SmallVector<unsigned> paddedDims(Value value);
 
   func::FuncOp func;
@@ -120,20 +118,6 @@ FailureOr<Value> Localizer::shiftIndices(Operation *op,
   return aten.call("aten::unsqueeze", {outside, -1});
 }
 
-LogicalResult Localizer::checkLocalCall(AtenOp op, ValueRange operands,
-                                        ArrayAttr args,
-                                        ArrayRef<RankedTensorType> results) {
-  const OpInfo *info = OpRegistry::get().lookup(op.getCallee());
-  if (!info || !info->infer)
-    return success();
-  FailureOr<ResultTypes> types = info->infer(CallArgs(args, operands));
-  if (succeeded(types) && llvm::equal(*types, results))
-    return success();
-  return op.emitOpError("does not give its local result ")
-         << results[0] << " from its local operands; global type "
-         << op->getResultTypes()[0];
-}
-
 LogicalResult Localizer::lower(Operation *op) {
   program.loc = op->getLoc();
   if (auto reshard = dyn_cast<ReshardOp>(op)) {
@@ -175,8 +159,11 @@ LogicalResult Localizer::lower(Operation *op) {
     }
     if (auto aten = dyn_cast<AtenOp>(op)) {
       ArrayAttr args = localArguments(aten, results);
-      if (failed(checkLocalCall(aten, operands, args, results)))
-        return failure();
+      if (failed(verifyLocal(aten, llvm::map_to_vector(operands, typeOf),
+                             results, args)))
+        return aten.emitOpError("'")
+               << aten.getCallee() << "' does not give its local result "
+               << results[0] << " from its local operands";
       state.attributes.set("args", args);
     }
     state.addOperands(operands);

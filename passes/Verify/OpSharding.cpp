@@ -50,8 +50,8 @@ std::string nxdt::axesText(const Pieces &list, MeshAttr mesh) {
   for (const Piece &piece : list) {
     text += (text.size() > 1 ? ", " : "") + piece.axis.str();
     if (piece.pre != 1 || piece.size != mesh.sizeOf(piece.axis))
-      text += ":(" + std::to_string(piece.pre) + ")" +
-              std::to_string(piece.size);
+      text +=
+          ":(" + std::to_string(piece.pre) + ")" + std::to_string(piece.size);
   }
   return text + "]";
 }
@@ -111,8 +111,8 @@ LogicalResult OpSharding::readDim(ArrayRef<unsigned> factors, Pieces axes,
     Pieces found = own.lookup(factor);
     if (isSplit[factor] && found != split[factor])
       return op->emitOpError(where)
-             << " is split over " << axesText(axes, mesh) << ", but "
-             << name() << " has the same index split over "
+             << " is split over " << axesText(axes, mesh) << ", but " << name()
+             << " has the same index split over "
              << axesText(split[factor], mesh)
              << " elsewhere; reshard one of them";
     split[factor] = found;
@@ -125,10 +125,10 @@ LogicalResult OpSharding::readTensor(const TensorFactors &tensor,
                                      ShardingAttr sharding, StringRef kind,
                                      unsigned number) {
   for (auto [dim, factors] : llvm::enumerate(tensor))
-    if (failed(readDim(factors, pieces(sharding.axesOf(dim)),
-                       ("dimension " + Twine(dim) + " of " + kind + " " +
-                        Twine(number))
-                           .str())))
+    if (failed(readDim(
+            factors, pieces(sharding.axesOf(dim)),
+            ("dimension " + Twine(dim) + " of " + kind + " " + Twine(number))
+                .str())))
       return failure();
   return success();
 }
@@ -140,8 +140,8 @@ LogicalResult OpSharding::verifyFactors() {
     if (factor.kind == FactorKind::Whole && !split[f].empty())
       return op->emitOpError()
              << name() << " needs all " << factor.size
-             << " of an index that is split over "
-             << axesText(split[f], mesh) << "; gather it first";
+             << " of an index that is split over " << axesText(split[f], mesh)
+             << "; gather it first";
     for (unsigned other = 0; other < f; ++other)
       for (const Piece &a : split[f])
         for (const Piece &b : split[other])
@@ -228,7 +228,7 @@ FailureOr<Pieces> OpSharding::keptPartial() {
     return failure();
   }
   if (rule.linearity == ShardingRule::Linearity::Joint && partials &&
-      partials != op->getNumOperands()) {
+      partials != llvm::count(rule.linearIn, true)) {
     op->emitOpError("some operands are partial over ")
         << axesText(kept, mesh) << " and others are not: " << name()
         << " would count these once for each rank; reshard to the sum first";
@@ -260,13 +260,9 @@ LogicalResult OpSharding::verifyResult(unsigned number, const Pieces &kept) {
     bool isHere = llvm::any_of(rule.results[number], [&](const DimFactors &d) {
       return llvm::is_contained(d, f);
     });
-    if (isHere || split[f].empty())
-      continue;
-    if (factor.kind != FactorKind::Reduce)
-      return op->emitOpError("result ")
-             << number << " lacks an index that is split over "
-             << axesText(split[f], mesh) << ": it differs between ranks";
-    wanted.append(split[f]);
+    // Of an index that is not summed, a result without it is the same for all.
+    if (!isHere && factor.kind == FactorKind::Reduce)
+      wanted.append(split[f]);
   }
   wanted = asSet(wanted);
   Pieces has = asSet(pieces(sharding.partialAxes()));

@@ -23,8 +23,7 @@ using namespace mlir;
 using namespace nxdt;
 
 namespace {
-struct VerifyShardingPass
-    : nxdt::impl::VerifyShardingBase<VerifyShardingPass> {
+struct VerifyShardingPass : nxdt::impl::VerifyShardingBase<VerifyShardingPass> {
   void runOnOperation() override;
 
 private:
@@ -64,8 +63,8 @@ void VerifyShardingPass::verifyBuffer(BufferOp buffer, SymbolTable &symbols) {
                  << ", the module is for " << mesh;
   bool mayBePartial = role == "grad" || role == "scalar";
   if (sharding.isPartial() && !mayBePartial)
-    fail(buffer) << "a buffer of the role '" << role
-                 << "' is partial over " << axesText(sharding.partialAxes(), mesh)
+    fail(buffer) << "a buffer of the role '" << role << "' is partial over "
+                 << axesText(sharding.partialAxes(), mesh)
                  << "; only gradient accumulators and scalars may be: reduce "
                     "before it is written";
   if (sharding.isPartial() && sharding.getReduction() != Reduction::Sum)
@@ -163,8 +162,8 @@ void VerifyShardingPass::verifyReturn(func::FuncOp func, SymbolTable &symbols) {
     isBroken = true;
     Operation *writer = value.getDefiningOp() ? value.getDefiningOp() : func;
     writer->emitError("program '")
-        << func.getName() << "' writes " << value.getType() << " to "
-        << name << ", which is " << buffer.getTensorType()
+        << func.getName() << "' writes " << value.getType() << " to " << name
+        << ", which is " << buffer.getTensorType()
         << "; only nxdt.reshard changes how a tensor lies";
   }
 }

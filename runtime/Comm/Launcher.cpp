@@ -81,7 +81,7 @@ private:
   sigset_t oldMask;
   bool maskTaken = false;
   int forwarded = 0;   ///< last signal handed on
-  int stoppedCode = 0; ///< of ranks that ended because of it, in order
+  int stoppedCode = 0; ///< of ranks that ended in order after a signal
   int culprit = -1;    ///< index of the first child that failed by itself
   bool failing = false;
   Clock::time_point failedAt;
@@ -258,8 +258,8 @@ void Launcher::note(Child &child) {
   int code = bySignal ? 0 : WEXITSTATUS(child.status);
   if (!bySignal && code == 0)
     return;
-  // A signal that was handed on, and the rank has finished what it was at.
-  if (!bySignal && forwarded && code == 128 + forwarded) {
+  // A signal came, and the rank has finished what it was at.
+  if (!bySignal && (code == 128 + SIGINT || code == 128 + SIGTERM)) {
     stoppedCode = code;
     return;
   }

@@ -34,7 +34,7 @@ struct LaunchOptions {
 
 /// Runs `ranks` local processes under torchrun's variables and returns the exit
 /// code for this one: 0 if all ended with 0; 128 + n if they did so, or with
-/// that, after signal n was handed to them; else that of the rank that failed
+/// that, after SIGINT or SIGTERM; else that of the rank that failed
 /// first (128 + signal if one ended it), after one line on stderr that names
 /// the rank, the host, how it ended and what it last reported. Rank 0 has this
 /// process's stdout and stderr; what the others write goes to stderr, each line

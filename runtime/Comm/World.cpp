@@ -10,6 +10,7 @@
 #include "runtime/Comm/GlooTransport.h"
 #include "runtime/Comm/Launcher.h"
 
+#include <c10/util/Logging.h>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
@@ -127,6 +128,9 @@ static void ignoreBrokenPipes() {
 void World::connect() {
   using std::chrono::milliseconds;
   ignoreBrokenPipes();
+  // c10d tells of a lost connection with a stack trace, beside our own line.
+  if (!std::getenv("TORCH_CPP_LOG_LEVEL"))
+    FLAGS_caffe2_log_level = std::max<int>(FLAGS_caffe2_log_level, 2);
   c10d::TCPStoreOptions storeOptions;
   storeOptions.port = static_cast<uint16_t>(process.masterPort);
   storeOptions.isServer = process.rank == 0 && !process.agentServesStore;
@@ -178,13 +182,28 @@ void World::connect() {
   device = makeGlooDevice(monitor->address(), interface ? interface : "");
 }
 
+/// The store ends with rank 0. Why that has ended says the monitor, and better.
+template <typename Ask> auto World::atStore(Ask ask) -> decltype(ask()) {
+  try {
+    return ask();
+  } catch (const std::exception &e) {
+    for (int i = 0; i < 150 && !context->failure.failed(); ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    context->failure.check();
+    std::string text(e.what());
+    throw CommError(
+        "rank " + std::to_string(rank()) + " (" + hostName() +
+        ") has lost the store of rank 0: " + text.substr(0, text.find('\n')));
+  }
+}
+
 /// Polls, so that a failure elsewhere ends the wait.
 void World::awaitKeys(const std::vector<std::string> &keys,
                       const std::string &what) {
   auto pause = std::chrono::milliseconds(1);
   auto begin = std::chrono::steady_clock::now();
   context->status.waitBegins(what);
-  while (!store->check(keys)) {
+  while (!atStore([&] { return store->check(keys); })) {
     context->failure.check();
     // Before there is a monitor, nobody else looks at the time.
     if (!monitor && std::chrono::steady_clock::now() - begin >
@@ -217,10 +236,11 @@ std::string World::broadcastBytes(const std::string &bytes,
     return bytes;
   }
   awaitKeys({key}, what + " of rank 0");
-  size_t chunks = std::stoull(store->get_to_str(key));
+  size_t chunks = std::stoull(atStore([&] { return store->get_to_str(key); }));
   std::string result;
   for (size_t i = 0; i < chunks; ++i)
-    result += store->get_to_str(key + "/" + std::to_string(i));
+    result += atStore(
+        [&] { return store->get_to_str(key + "/" + std::to_string(i)); });
   // The last reader frees rank 0's memory.
   if (store->add(key + "/readers", 1) == size() - 1)
     for (size_t i = 0; i < chunks; ++i)
@@ -240,14 +260,17 @@ void World::compareFingerprint(uint64_t fingerprint, const std::string &what) {
   if (size() == 1)
     return;
   std::string key = "fingerprint/" + std::to_string(exchanges++) + "/";
-  store->set(key + std::to_string(rank()), hexText(fingerprint));
+  atStore([&] {
+    store->set(key + std::to_string(rank()), hexText(fingerprint));
+    return true;
+  });
   std::vector<std::string> keys;
   for (int64_t r = 0; r < size(); ++r)
     keys.push_back(key + std::to_string(r));
   awaitKeys(keys, "the fingerprints of " + what);
   std::vector<std::pair<std::string, std::vector<int64_t>>> values;
   for (int64_t r = 0; r < size(); ++r) {
-    std::string value = store->get_to_str(keys[r]);
+    std::string value = atStore([&] { return store->get_to_str(keys[r]); });
     size_t i = 0;
     while (i < values.size() && values[i].first != value)
       ++i;
@@ -332,8 +355,19 @@ void World::fail(const std::string &message) {
     monitor->flushFailure();
 }
 
+/// What is wrong with the inputs is wrong on all ranks: the first one tells.
+bool World::isToldByFirst(const std::exception &exception) const {
+  if (rank() == 0 || !monitor)
+    return false;
+  for (int i = 0; i < 25 && !context->failure.failed(); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  return context->failure.message().find(exception.what()) != std::string::npos;
+}
+
 void World::abort(const std::exception &exception) {
   bool isShared = dynamic_cast<const CommError *>(&exception) != nullptr;
+  if (!isShared && isToldByFirst(exception))
+    _exit(kPeerFailureExitCode);
   bool mine = !monitor || monitor->claimReport();
   if (!isShared)
     fail(exception.what());

@@ -89,6 +89,8 @@ public:
 private:
   World(const ProcessEnvironment &process, const WorldOptions &options);
   void connect();
+  template <typename Ask> auto atStore(Ask ask) -> decltype(ask());
+  bool isToldByFirst(const std::exception &exception) const;
   void awaitKeys(const std::vector<std::string> &keys, const std::string &what);
 
   ProcessEnvironment process;

@@ -300,7 +300,7 @@ CONFIG = [
     yaml("unknown-schedule", "    betas: [0.9, 0.95]", "    betas: [0.9, 0.95]\n    sched: {name: Cosine, warmup_steps: 1}", "sched.name", "CosineAnnealing"),
     yaml("batch-does-not-divide", "micro_batch_size: 2", "micro_batch_size: 3", "global_batch_size", "micro_batch_size", "4"),
     yaml("unknown-precision", "type: fp32", "type: fp7", "precision.type", "fp7"),
-    yaml("not-enough-ranks", "tensor_model_parallel_size: 1", "tensor_model_parallel_size: 2", "tensor_model_parallel_size", errors=2),
+    yaml("not-enough-ranks", "tensor_model_parallel_size: 1", "tensor_model_parallel_size: 2", "distributed_strategy", "devices * num_nodes = 1 * 1 = 1"),
     yaml("no-devices", "devices: 1", "devices: 0", "trainer.devices"),
     yaml("foreign-model-source", "model_source: hf", "model_source: jax", "model_source", "jax"),
     yaml("python-tag", "name: bias_linear", "name: !!python/object/apply:os.system ['true']", "config.yaml"),
@@ -411,7 +411,8 @@ PLAN = [
     plan_json("plan-unknown-operator", lambda values: values["programs"][1]["instructions"][0].update(op="aten::no_such_operator"), "no_such_operator"),
     plan_json("plan-value-beyond-end", lambda values: values["programs"][1]["instructions"][0].update(outs=[100000]), "100000"),
     plan_json("plan-negative-shape", lambda values: values["buffers"][0].update(shape=[-128, 48]), "-128"),
-    plan_json("plan-other-shape", lambda values: values["buffers"][0].update(shape=[64, 48]), "param_bytes", "219072"),
+    plan_json("plan-other-shape", lambda values: values["buffers"][0].update(shape=[64, 48]), "model.embed_tokens.weight", "[64, 48]", "[128, 48]"),
+    plan_json("plan-other-bytes", lambda values: values["memory"].update(param_bytes=1), "param_bytes", "219072"),
     plan_json("plan-without-programs", lambda values: values.update(programs=[]), "program"),
 ]
 

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""Makes the project's own reference run, cases/bias_linear, with Hugging Face transformers and PyTorch.
+"""Makes one of the project's own reference runs, cases/CASE, with Hugging Face transformers and PyTorch.
 
-    .venv-test/bin/python test/EndToEnd/make_case.py [OUT]     (pyarrow of .venv is found by itself)
+    .venv-test/bin/python test/EndToEnd/make_case.py CASE [OUT]     (pyarrow of .venv is found by itself)
 
-The layout is that of every reference run (see README.md beside this file). The case covers what others do not: biases
-in attention and MLP, linear RoPE scaling in a config.json of transformers 4, a head_dim that is not
-hidden_size / heads, padded rows (attention_mask 0, label -100), a data set that does not divide by the global batch and
-is read more than once, a constant learning rate and no clipping.
+The layout is that of every reference run (see README.md beside this file). The cases cover what others do not:
+
+bias_linear  biases in attention and MLP, linear RoPE scaling in a config.json of transformers 4, a head_dim that is not
+             hidden_size / heads, padded rows (attention_mask 0, label -100), a data set that does not divide by the
+             global batch and is read more than once, a constant learning rate and no clipping
+odd_sizes    a vocabulary and an intermediate size that nothing divides, tied embeddings, three layers, clipping
 """
 
 import glob
@@ -20,10 +22,27 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-NAME = "bias_linear"
-STEPS, GLOBAL_BATCH, MICRO_BATCH, SEQUENCE, ROWS = 12, 4, 2, 32, 30
+SPECIAL = {
+    "bias_linear": {"vocab_size": 128, "global_batch": 4, "clip": None},
+    "odd_sizes": {
+        "vocab_size": 127,
+        "global_batch": 8,
+        "clip": 1.0,
+        "attention_bias": False,
+        "mlp_bias": False,
+        "intermediate_size": 83,
+        "num_hidden_layers": 3,
+        "rope_scaling": None,
+        "tie_word_embeddings": True,
+    },
+}
+if len(sys.argv) < 2 or sys.argv[1] not in SPECIAL:
+    sys.exit(f"usage: make_case.py {'|'.join(SPECIAL)} [OUT]")
+NAME = sys.argv[1]
+CASE = SPECIAL[NAME]
+VOCAB, GLOBAL_BATCH, CLIP = CASE["vocab_size"], CASE["global_batch"], CASE["clip"]
+STEPS, MICRO_BATCH, SEQUENCE, ROWS = 12, 2, 32, 30
 LEARNING_RATE, WEIGHT_DECAY, BETAS, EPS = 1e-3, 0.1, (0.9, 0.95), 1e-6
-VOCAB = 128
 
 # As transformers 4 wrote it: rope_theta and rope_scaling, not rope_parameters.
 CONFIG = {
@@ -52,6 +71,7 @@ CONFIG = {
     "use_cache": True,
     "vocab_size": VOCAB,
 }
+CONFIG.update({key: value for key, value in CASE.items() if key in CONFIG})
 
 YAML = f"""name: {NAME}
 model_source: hf
@@ -65,7 +85,7 @@ trainer:
   val_check_interval: null
   num_sanity_val_steps: 0
   limit_val_batches: 0.0
-  gradient_clip_val: null
+  gradient_clip_val: {"null" if CLIP is None else CLIP}
 
 exp_manager:
   explicit_log_dir: null
@@ -161,10 +181,17 @@ def write_rows(folder, rows):
     (folder / "state.json").write_text(json.dumps(state, indent=2) + "\n")
 
 
+def weights(model):
+    """As save_pretrained keeps them: a tied weight once."""
+    tied = CONFIG["tie_word_embeddings"]
+    return {name: value.detach().float().clone() for name, value in model.state_dict().items() if not (tied and name == "lm_head.weight")}
+
+
 def build(state=None):
     model = LlamaForCausalLM(LlamaConfig(**CONFIG, attn_implementation="eager")).float().train()
     if state is not None:
-        model.load_state_dict(state)
+        model.load_state_dict(state, strict=False)
+        model.tie_weights()
     return model
 
 
@@ -192,9 +219,12 @@ def train(state, rows, dtype=torch.float32, micro_batch=MICRO_BATCH):
             (loss / count).backward()
             total += loss.item()
         norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(p.grad.double()) for p in model.parameters()]))
+        if CLIP is not None:
+            for p in model.parameters():
+                p.grad.mul_(min(1.0, CLIP / (norm.item() + 1e-6)))
         optimizer.step()
         steps.append({"step": step, "loss": total / count, "grad_norm": norm.item(), "lr": LEARNING_RATE})
-    return steps, {name: value.detach().float() for name, value in model.state_dict().items()}
+    return steps, weights(model)
 
 
 def report_spread(state, rows, steps, final):
@@ -208,7 +238,7 @@ def report_spread(state, rows, steps, final):
 
 
 def main():
-    out = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "cases" / NAME
+    out = Path(sys.argv[2]) if len(sys.argv) > 2 else HERE / "cases" / NAME
     torch.manual_seed(5)
     torch.set_num_threads(1)
     generator = torch.Generator().manual_seed(11)
@@ -221,7 +251,7 @@ def main():
                 parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.1)
             elif "norm" in name:
                 parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.1)
-    state = {name: value.detach().clone() for name, value in model.state_dict().items()}
+    state = weights(model)
     steps, final = train(state, rows)
     report_spread(state, rows, steps, final)
 

@@ -6,13 +6,14 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
 
 from compare import compare_steps, compare_weights
 from data_parallel import data_parallel, write
-from tools import Programs, check, checkpoints, export, fresh, main, read_folder, read_metrics, read_safetensors
+from tools import Failure, Programs, check, checkpoints, export, fresh, main, read_folder, read_metrics, read_safetensors
 
 TWO = "trainer.devices=2"
 RESUME = "++exp_manager.resume_if_exists=True"
@@ -103,6 +104,41 @@ def resuming(plans):
     same_metrics(log, whole, exact=False)
 
 
+def evaluation(plans, case):
+    """The same val_loss as of one rank, with a last batch that must be filled up."""
+    overrides = [f"++data.val_dir={case}/train", "trainer.val_check_interval=5", "trainer.limit_val_batches=1.0", "trainer.num_sanity_val_steps=1"]
+    losses = []
+    for plan, devices in ((plans.one, "trainer.devices=1"), (plans.zero1, TWO)):
+        log = plans.work / f"log-eval-{plan.name}"
+        plans.train(plan, log, devices, *overrides, "++trainer.check_val_every_n_epoch=null")
+        losses.append([line["val_loss"] for line in read_metrics(log)[1]])
+    check(len(losses[0]) == len(losses[1]) >= 2, f"val_loss: {losses}")
+    for one, two in zip(*losses):
+        check(abs(one - two) <= 1e-6 * one, f"val_loss is {two!r}, on one rank {one!r}")
+
+
+def under_a_launcher(plans):
+    """Two nodes of one process each, by torchrun's variables: the bits of two processes that nxdt-run starts."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = plans.work / "log-launched"
+    command = plans.programs.command("nxdt-run", *plans.arguments(plans.zero1, log, "trainer.devices=1", "trainer.num_nodes=2"))
+    processes = []
+    for rank in range(2):
+        variables = {
+            "RANK": rank, "WORLD_SIZE": 2, "LOCAL_RANK": 0, "LOCAL_WORLD_SIZE": 1, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": 1,
+        }  # fmt: skip
+        environment = {**os.environ, **{name: str(value) for name, value in variables.items()}}
+        processes.append(subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
+    for process in processes:
+        out, _ = process.communicate(timeout=120)
+        check(process.returncode == 0, out)
+    again = plans.work / "log-started"
+    plans.train(plans.zero1, again, TWO, env={"OMP_NUM_THREADS": "1"})
+    same_metrics(log, again, exact=True)
+
+
 def resharding(plans, case):
     """To one rank (from the YAML) and back to two (from a plan): the same bytes, and a run continues them as its own."""
     first, work = checkpoints(plans.work / "log-zero1")[-1], plans.work / "reshard"
@@ -151,6 +187,16 @@ def start(plans, log, *overrides):
     return process
 
 
+def end_of(process):
+    """What it told, (stdout, stderr); nothing is left running."""
+    try:
+        return process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        out, err = process.communicate()
+        raise Failure(f"did not end within 60 s:\n{out[-2000:]}{err}") from None
+
+
 def ranks_of(process):
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     check(len(children) == 2, f"{len(children)} ranks")
@@ -165,17 +211,18 @@ def is_alive(pid):
 
 
 def ends_in_order(plans):
-    """SIGTERM: both finish the step, and save_last leaves a checkpoint of exactly it."""
-    log = plans.work / "log-stopped"
-    process = start(plans, log, "++exp_manager.checkpoint_callback_params.save_last=True")
-    process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=60)
-    check(process.returncode == 128 + signal.SIGTERM, f"exit status {process.returncode}:\n{out[-2000:]}{err}")
-    check("error" not in err and "stopped by SIGTERM after step" in err, err)
-    step = int(err.split("after step ")[1].split()[0])
-    last = checkpoints(log)[-1]
-    check(f"step={step}" in last.name and last.name.endswith("-last.ckpt"), f"stopped after step {step}, the last checkpoint is {last.name}")
-    plans.programs.succeed("nxdt-ckpt", "verify", last)
+    """SIGTERM to the run, or to one rank only: both finish the same step, and save_last leaves a checkpoint of exactly it."""
+    for target in ("run", "rank"):
+        log = plans.work / f"log-stopped-{target}"
+        process = start(plans, log, "++exp_manager.checkpoint_callback_params.save_last=True")
+        os.kill(process.pid if target == "run" else ranks_of(process)[1], signal.SIGTERM)
+        out, err = end_of(process)
+        check(process.returncode == 128 + signal.SIGTERM, f"exit status {process.returncode}:\n{out[-2000:]}{err}")
+        check("error" not in err and "stopped by SIGTERM after step" in err, err)
+        step = int(err.split("after step ")[1].split()[0])
+        last = checkpoints(log)[-1]
+        check(f"step={step}" in last.name and last.name.endswith("-last.ckpt"), f"stopped after step {step}, the last checkpoint is {last.name}")
+        plans.programs.succeed("nxdt-ckpt", "verify", last)
 
 
 def a_rank_dies(plans):
@@ -186,7 +233,7 @@ def a_rank_dies(plans):
         ranks = ranks_of(process)
         os.kill(ranks[victim], signal.SIGKILL)
         began = time.monotonic()
-        out, err = process.communicate(timeout=60)
+        out, err = end_of(process)
         check(time.monotonic() - began < 10, f"took {time.monotonic() - began:.1f} s to end")
         check(process.returncode == 128 + signal.SIGKILL, f"exit status {process.returncode}:\n{err}")
         check(f"rank {victim} (" in err and "Killed" in err and "step " in err, err)
@@ -206,6 +253,8 @@ def test():
     against_reference(plans, case)
     tree_of_files(plans)
     resuming(plans)
+    evaluation(plans, case)
+    under_a_launcher(plans)
     resharding(plans, case)
     refusals(plans)
     ends_in_order(plans)

@@ -20,8 +20,8 @@ using namespace nxdt;
 using llvm::StringRef;
 
 static constexpr StringRef kEmitKinds[] = {
-    "captured", "functionalized", "loss", "fused",   "autodiff",
-    "step",     "sharded",        "spmd", "lowered", "plan"};
+    "captured", "functionalized", "loss", "fused",   "autodiff", "step",
+    "sharded",  "recomputed",     "spmd", "lowered", "plan"};
 
 const char *nxdt::driverUsage() {
   return "usage: nxdt-opt CONFIG.yaml [key=value ...] [options]\n"
@@ -33,7 +33,8 @@ const char *nxdt::driverUsage() {
          "ignored or refused, and why\n"
          "  --emit=PHASE         the IR after a phase: captured, "
          "functionalized, loss, fused,\n"
-         "                       autodiff, step, lowered; or 'plan'\n"
+         "                       autodiff, step, sharded, recomputed, spmd, "
+         "lowered; or 'plan'\n"
          "  -o PATH              where to write it: a file; for 'plan' a "
          "folder that nxdt-run --plan takes\n"
          "  --dump-phases=DIR    also writes the IR after each phase to DIR\n"

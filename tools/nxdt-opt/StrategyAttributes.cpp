@@ -91,4 +91,9 @@ void nxdt::annotateStrategy(ModuleOp module, const RunConfig &config) {
         if (DictionaryAttr rule = hubRule(b, buffer, strategy))
           rules.push_back(rule);
   op->setAttr(kShardingRulesAttr, b.getArrayAttr(rules));
+  if (config.model.recomputePatterns.empty())
+    return;
+  SmallVector<StringRef> patterns(config.model.recomputePatterns.begin(),
+                                  config.model.recomputePatterns.end());
+  op->setAttr(kRecomputeAttr, b.getStrArrayAttr(patterns));
 }

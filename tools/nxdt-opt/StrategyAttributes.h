@@ -13,7 +13,8 @@
 
 namespace nxdt {
 
-/// Sets `nxdt.mesh`, `nxdt.strategy` and `nxdt.sharding_rules`. The rules are
+/// Sets `nxdt.mesh`, `nxdt.strategy`, `nxdt.sharding_rules` and
+/// `nxdt.recompute`. The rules are
 /// those of `distributed_strategy.sharding_rules`, else, for a model of the
 /// hub, the roles of its parameters.
 void annotateStrategy(mlir::ModuleOp module, const RunConfig &config);

@@ -184,7 +184,8 @@ struct ModelConfig {
   bool weightInitOnly = false;
   /// Empty, "selective" or "full".
   std::string activationsCheckpointGranularity;
-  std::vector<std::string> activationsCheckpointRecompute;
+  /// Patterns of paths of the modules whose values are computed again.
+  std::vector<std::string> recomputePatterns;
   bool fuseFlashAttention = false;
   bool doLayerNormWeightDecay = false;
   std::vector<std::string> pipelineCuts;

@@ -32,6 +32,19 @@ constexpr llvm::StringLiteral kStrategyAttr = "nxdt.strategy";
 /// Module attribute: how parameters are split, by patterns of their names.
 constexpr llvm::StringLiteral kShardingRulesAttr = "nxdt.sharding_rules";
 
+/// Module attribute: modules whose values are computed again in the backward,
+/// by patterns of their paths (pass recompute).
+constexpr llvm::StringLiteral kRecomputeAttr = "nxdt.recompute";
+/// Attribute on ops that compute a value again: keeps them apart from the
+/// forward's.
+constexpr llvm::StringLiteral kRecomputedAttr = "recomputed";
+
+/// Whether an op belongs to the backward: its module path ends with '^'.
+bool isBackward(mlir::Operation *op);
+/// The path of the module that an op comes from, without a '^'; empty if it is
+/// not known.
+llvm::StringRef modulePathOf(mlir::Operation *op);
+
 /// The buffer that an argument of a program reads; null if it names none.
 BufferOp bufferOf(mlir::func::FuncOp func, unsigned argument,
                   mlir::SymbolTable &symbols);

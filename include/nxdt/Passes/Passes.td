@@ -219,6 +219,28 @@ def BuildStep : Pass<"build-step", "::mlir::ModuleOp"> {
   let dependentDialects = ["::nxdt::NxdtDialect"];
 }
 
+def RecordScales : Pass<"record-scales", "::mlir::ModuleOp"> {
+  let summary = "Write down which constant factors the step has";
+  let description = [{
+    Counts, by program, the constants that floating-point values are multiplied
+    by or made of, in the module attribute `nxdt.scales`. It is what the model
+    and its gradients bring along, before anything knows of ranks;
+    `verify-reduction-scale` compares.
+
+    Input:
+    ```mlir
+    func.func @train_step(%x: tensor<4xf32> {nxdt.buffer = @x}) -> (tensor<4xf32> {nxdt.buffer = @y}) {
+      %0 = nxdt.aten "aten::mul.Scalar"(%x, 2.0) : (tensor<4xf32>) -> tensor<4xf32>
+      return %0 : tensor<4xf32>
+    }
+    ```
+    Output:
+    ```mlir
+    module attributes {nxdt.scales = {train_step = {"aten::mul.Scalar by 2" = 1 : i64}}} {...}
+    ```
+  }];
+}
+
 def ApplyStrategy : Pass<"apply-strategy", "::mlir::ModuleOp"> {
   let summary = "Say how parameters, optimizer state and inputs lie on the mesh";
   let description = [{
@@ -308,6 +330,64 @@ def VerifySharding : Pass<"verify-sharding", "::mlir::ModuleOp"> {
     Output:
     ```
     error: model.mlp: operand 0 is partial over [tp], but aten::silu is not linear in it; reshard it to the sum first
+    ```
+  }];
+}
+
+def VerifyReductionScale : Pass<"verify-reduction-scale", "::mlir::ModuleOp"> {
+  let summary = "Check that gradients carry one over the number of tokens, once";
+  let description = [{
+    Backwards from the optimizer: a parameter's gradient is its own accumulator,
+    times `grad_scale`, which is 1 / `token_count` (and the clipping), and
+    nothing else; so is the loss. The norm that clips counts each gradient once.
+    Accumulators start from zero and grow by what a micro-batch gives. No
+    program has gained or lost a constant factor since `record-scales`: neither
+    partitioning nor a reduction multiplies by anything.
+
+    Over which ranks sums are taken is in the types: see `verify-sharding`. Runs
+    on shardings and on local programs alike.
+
+    Input:
+    ```mlir
+    %0 = nxdt.reshard %grad {reason = "..."} : ... partial [dp] -> ...
+    %1 = nxdt.aten "aten::div.Scalar"(%0, 2.0) : ...  // the number of dp ranks
+    %p1, %m1, %v1 = nxdt.adamw %p, %1, %m, %v, %lr, %step, %scale {...} : ...
+    ```
+    Output:
+    ```
+    error: w: the gradient is 5.000000e-01 times @w.grad; sums over ranks and micro-batches are divided by the number of tokens, and by nothing else
+    ```
+  }];
+}
+
+def Recompute : Pass<"recompute", "::mlir::ModuleOp"> {
+  let summary = "Compute values again in the backward instead of keeping them";
+  let description = [{
+    The module attribute `nxdt.recompute` lists patterns of module paths. What
+    ops of those modules give and the backward needs is computed again, layer by
+    layer, just before the backward first needs it, from what the layer was
+    given. No collective is run twice: what the forward exchanged inside is
+    kept, unless the backward does the same exchange anyway. The copies are the
+    same ops on the same values, so that the bits do not change; the attribute
+    `recomputed` keeps them from being merged with the forward's again.
+
+    Input:
+    ```mlir
+    module attributes {nxdt.recompute = ["layers.0"]} {
+      func.func @train_step(%x: tensor<4xf32> {nxdt.buffer = @x}) -> (tensor<4xf32> {nxdt.buffer = @y}) {
+        %0 = nxdt.aten "aten::exp"(%x) : (tensor<4xf32>) -> tensor<4xf32> loc("layers.0")
+        %1 = nxdt.aten "aten::sin"(%0) : (tensor<4xf32>) -> tensor<4xf32> loc("loss")
+        %2 = nxdt.aten "aten::mul.Tensor"(%1, %0) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32> loc("layers.0^")
+        return %2 : tensor<4xf32>
+      }
+    }
+    ```
+    Output:
+    ```mlir
+    %0 = nxdt.aten "aten::exp"(%x) : (tensor<4xf32>) -> tensor<4xf32>
+    %1 = nxdt.aten "aten::sin"(%0) : (tensor<4xf32>) -> tensor<4xf32>
+    %2 = nxdt.aten "aten::exp"(%x) {recomputed} : (tensor<4xf32>) -> tensor<4xf32>
+    %3 = nxdt.aten "aten::mul.Tensor"(%1, %2) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
     ```
   }];
 }

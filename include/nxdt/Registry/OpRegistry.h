@@ -5,16 +5,17 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// One entry per `namespace::op.overload`: result types, gradient, cost. The
-// one place to touch when an operator is added (docs/AddAnOp.md). An operator
-// without an entry still works: its types come from capture, its gradient from
-// libtorch's autograd at run time.
+// One entry per `namespace::op.overload`: result types, gradient, how it may be
+// split over the mesh, cost. The one place to touch when an operator is added
+// (docs/AddAnOp.md). An operator without an entry still works: its types come
+// from capture, its gradient from libtorch's autograd at run time.
 //
 //===----------------------------------------------------------------------===//
 #ifndef NXDT_REGISTRY_OPREGISTRY_H
 #define NXDT_REGISTRY_OPREGISTRY_H
 
-#include "Nxdt/IR/Nxdt.h"
+#include "nxdt/Registry/ShardingRule.h"
+
 #include "mlir/IR/Builders.h"
 
 #include <functional>
@@ -154,12 +155,23 @@ enum class Aliasing {
   MaybeView, ///< aliases operand 0 if that is contiguous (reshape)
 };
 
+/// How a call may be split.
+using RuleOf = std::function<ShardingRule(AtenOp, const CallArgs &)>;
+/// Puts local sizes in the place of global ones among a call's arguments.
+using LocalArgs = std::function<void(
+    AtenOp, llvm::ArrayRef<mlir::RankedTensorType> localResults,
+    llvm::MutableArrayRef<mlir::Attribute> args)>;
+
 struct OpInfo {
   std::string callee;
   /// Result types from a call; failure if the call is not legal.
   std::function<llvm::FailureOr<ResultTypes>(const CallArgs &)> infer;
   /// Emits the gradients; absent = libtorch's autograd at run time.
   std::function<void(VjpContext &)> vjp;
+  /// Absent = every dimension is whole on every rank.
+  RuleOf sharding;
+  /// Absent = no argument depends on the size of a dimension that is split.
+  LocalArgs localArgs;
   /// Results never depend on operands differentiably (comparisons, factories,
   /// detach).
   bool noGradient = false;

@@ -8,7 +8,8 @@
 // A rule names the factors (indices of an einsum) of a call and which factors
 // each dimension is made of. It is written for one op and knows no mesh:
 // splitting a factor splits every dimension that has it, and a factor that only
-// operands have makes the results partial sums.
+// operands have makes the results partial sums. What proves a rule is in
+// docs/AddAnOp.md.
 //
 //===----------------------------------------------------------------------===//
 #ifndef NXDT_REGISTRY_SHARDINGRULE_H
@@ -20,7 +21,7 @@ namespace nxdt {
 
 /// What splitting a factor means.
 enum class FactorKind {
-  Map,    ///< parts are independent
+  Map,    ///< parts are independent; a result without it is the same for all
   Reduce, ///< results without it become partial over the parts
   Whole,  ///< cannot be split
 };
@@ -31,7 +32,8 @@ struct Factor {
 };
 
 /// Factors of one dimension, major to minor; empty for a dimension that is the
-/// same on every rank (broadcast operands).
+/// same on every rank (broadcast operands). Parts are contiguous, so a factor
+/// can be split only once all in front of it are split fully.
 using DimFactors = llvm::SmallVector<unsigned, 2>;
 /// Factors of one tensor, by dimension.
 using TensorFactors = llvm::SmallVector<DimFactors, 4>;
@@ -42,8 +44,10 @@ struct ShardingRule {
   llvm::SmallVector<TensorFactors> operands, results;
   /// What splitting a Reduce factor leaves to be done.
   Reduction reduction = Reduction::Sum;
-  /// Operand whose values are indices into this factor (embedding): its ranks
-  /// look up what they hold and give zeros for the rest.
+  /// Operand whose values are indices into this factor (embedding): they are
+  /// shifted to the part that a rank holds. Those outside become 0, and what
+  /// was looked up for them (or, if a result has the factor, the rows of
+  /// operand 0 that they would add) becomes zero.
   int indexedFactor = -1, indexOperand = -1;
 
   /// How results depend on partial sums among the operands.
@@ -64,6 +68,11 @@ struct ShardingRule {
     linearIn.assign(operands.size(), false);
     for (unsigned operand : which)
       linearIn[operand] = true;
+  }
+  /// `Joint` in these operands.
+  void linearJoint(llvm::ArrayRef<unsigned> which) {
+    linearEach(which);
+    linearity = Linearity::Joint;
   }
   /// `Joint` in all operands.
   void linearJoint() {

@@ -5,11 +5,14 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Compiler.h"
+#include "Rules.h"
 
 #include "nxdt/Emit/EmitPlan.h"
 #include "nxdt/Passes/Passes.h"
 #include "nxdt/Registry/OpRegistry.h"
+#include "nxdt/Registry/ShardingRules.h"
 
+#include "mlir/AsmParser/AsmParser.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 
@@ -90,11 +93,14 @@ std::optional<TensorType> toTensorType(RankedTensorType type) {
   return result;
 }
 
-/// Every result of a function gets a buffer of its own, named by `nameOf`.
+/// Every result of a function that is not stored yet gets a buffer of its own,
+/// named by `nameOf`.
 template <typename NameOf>
 void writeResults(ModuleOp module, func::FuncOp func, NameOf nameOf) {
   OpBuilder builder(func);
   for (unsigned i = 0; i < func.getNumResults(); ++i) {
+    if (func.getResultAttr(i, kBufferAttr))
+      continue;
     std::string name = nameOf(i);
     BufferOp::create(builder, func.getLoc(), StringRef(name),
                      StringRef("buffer"),
@@ -133,20 +139,115 @@ AtenOp onlyCall(ModuleOp module) {
   return found;
 }
 
-OwningOpRef<ModuleOp> parseCall(const Sample &sample,
+OwningOpRef<ModuleOp> parseBody(const std::string &body,
                                 const std::vector<TensorType> &types,
-                                const std::vector<TensorType> &results,
                                 const Diagnostics &diagnostics) {
   std::string arguments;
   for (size_t i = 0; i < types.size(); ++i)
     arguments +=
         (i ? ", %a" : "%a") + std::to_string(i) + ": " + toString(types[i]);
-  return parse("func.func @f(" + arguments + ") {\n" +
-                   callText(sample, types, results) + "    return\n}\n",
+  return parse("func.func @f(" + arguments + ") {\n" + body + "    return\n}\n",
                diagnostics);
 }
 
+OwningOpRef<ModuleOp> parseCall(const Sample &sample,
+                                const std::vector<TensorType> &types,
+                                const std::vector<TensorType> &results,
+                                const Diagnostics &diagnostics) {
+  return parseBody(callText(sample, types, results), types, diagnostics);
+}
+
+SmallVector<RankedTensorType> toMlir(const std::vector<TensorType> &types) {
+  SmallVector<RankedTensorType> result;
+  for (const TensorType &type : types)
+    result.push_back(
+        cast<RankedTensorType>(parseType(toString(type), &context())));
+  return result;
+}
+
+Rule copyOf(const ShardingRule &rule) {
+  auto dims = [](const TensorFactors &factors) {
+    Rule::Dims copy;
+    for (const DimFactors &dim : factors)
+      copy.emplace_back(dim.begin(), dim.end());
+    return copy;
+  };
+  Rule copy;
+  for (const Factor &factor : rule.factors)
+    copy.factors.push_back(
+        {factor.size, factor.kind == FactorKind::Map      ? Rule::Map
+                      : factor.kind == FactorKind::Reduce ? Rule::Reduce
+                                                          : Rule::Whole});
+  for (const TensorFactors &factors : rule.operands)
+    copy.operands.push_back(dims(factors));
+  for (const TensorFactors &factors : rule.results)
+    copy.results.push_back(dims(factors));
+  copy.isMax = rule.reduction == Reduction::Max;
+  copy.indexedFactor = rule.indexedFactor;
+  copy.indexOperand = rule.indexOperand;
+  using Linearity = ShardingRule::Linearity;
+  copy.linearity = rule.linearity == Linearity::None   ? Rule::None
+                   : rule.linearity == Linearity::Each ? Rule::Each
+                                                       : Rule::Joint;
+  copy.linearIn.assign(rule.linearIn.begin(), rule.linearIn.end());
+  return copy;
+}
+
 } // namespace
+
+bool hasRule(const std::string &callee) {
+  const OpInfo *info = OpRegistry::get().lookup(callee);
+  return info && info->sharding;
+}
+
+Rule ruleOf(const Sample &sample, const std::vector<TensorType> &types,
+            const std::vector<TensorType> &results) {
+  return ruleOfText(callText(sample, types, results), types);
+}
+
+Rule ruleOfText(const std::string &text, const std::vector<TensorType> &types) {
+  Diagnostics diagnostics;
+  OwningOpRef<ModuleOp> module = parseBody(text, types, diagnostics);
+  auto function = module->lookupSymbol<func::FuncOp>("f");
+  bool known = false;
+  Rule rule = copyOf(shardingRuleOf(&function.front().front(), &known));
+  if (!known)
+    throw std::runtime_error("no rule is known of\n" + text);
+  return rule;
+}
+
+std::optional<Sample> localCall(const Sample &sample,
+                                const std::vector<TensorType> &types,
+                                const std::vector<TensorType> &results,
+                                const std::vector<TensorType> &localTypes,
+                                const std::vector<TensorType> &localResults) {
+  Diagnostics diagnostics;
+  OwningOpRef<ModuleOp> module = parseCall(sample, types, results, diagnostics);
+  AtenOp op = onlyCall(*module);
+  ArrayAttr args = localArguments(op, toMlir(localResults));
+  if (failed(verifyLocal(op, toMlir(localTypes), toMlir(localResults), args)))
+    return std::nullopt;
+  Sample local = sample;
+  for (size_t i = 0; i < args.size(); ++i) {
+    if (auto list = dyn_cast<DenseI64ArrayAttr>(args[i]))
+      local.args[i] = list.asArrayRef().vec();
+    else if (std::holds_alternative<int64_t>(local.args[i]))
+      local.args[i] = cast<IntegerAttr>(args[i]).getInt();
+  }
+  return local;
+}
+
+bool passesVerifyLocal(const Sample &sample,
+                       const std::vector<TensorType> &types,
+                       const std::vector<TensorType> &results,
+                       const std::vector<TensorType> &localTypes,
+                       const std::vector<TensorType> &localResults) {
+  Diagnostics diagnostics;
+  OwningOpRef<ModuleOp> module = parseCall(sample, types, results, diagnostics);
+  AtenOp op = onlyCall(*module);
+  return succeeded(
+      verifyLocal(op, toMlir(localTypes), toMlir(localResults), op.getArgs()));
+}
 
 std::vector<std::string> registeredCallees() {
   std::vector<std::string> names;

@@ -46,7 +46,8 @@ struct Compiled {
 /// std::runtime_error with the diagnostics.
 Compiled compileGradients(const std::string &module,
                           const std::string &device = "cpu");
-/// `@forward` alone: `probe` writes its results to `out0`, `out1`, ...
+/// `@forward` alone: `probe` writes its results to `out0`, `out1`, ..., but for
+/// those that have a buffer.
 Compiled compileForward(const std::string &module,
                         const std::string &device = "cpu");
 /// The programs of a training step around `@forward` (`nxdt.train` says how).

@@ -50,24 +50,9 @@ struct Variant {
   }
 };
 
-std::vector<DType> withFree(const Sample &sample,
-                            const std::vector<DType> &cycle) {
-  std::vector<DType> dtypes;
-  size_t next = 0;
-  for (const TensorSpec &spec : sample.tensors) {
-    if (spec.pinned)
-      dtypes.push_back(*spec.pinned);
-    else if (spec.isFloat())
-      dtypes.push_back(cycle[std::min(next++, cycle.size() - 1)]);
-    else
-      dtypes.push_back(spec.kind == 'b' ? DType::Bool : DType::I64);
-  }
-  return dtypes;
-}
-
 std::vector<Variant> variantsOf(const Sample &sample) {
   std::vector<Variant> variants = {
-      {sample, withFree(sample, {DType::F64}), true}};
+      {sample, dtypesOf(sample, {DType::F64}), true}};
   size_t free =
       std::count_if(sample.tensors.begin(), sample.tensors.end(),
                     [](const TensorSpec &spec) { return spec.isFree(); });
@@ -90,7 +75,7 @@ std::vector<Variant> variantsOf(const Sample &sample) {
   if (free > 2)
     cycles.push_back({DType::BF16, DType::F32, DType::F64});
   for (const std::vector<DType> &cycle : cycles)
-    variants.push_back({sample, withFree(sample, cycle), false});
+    variants.push_back({sample, dtypesOf(sample, cycle), false});
   return variants;
 }
 
@@ -405,7 +390,7 @@ linalg_vector_norm | f[2,3], 2, (2)
     for (const std::string &text : samples) {
       Sample sample = parseSample(callee, text);
       fillBySchema(sample);
-      Variant variant{sample, withFree(sample, {DType::F64}), true};
+      Variant variant{sample, dtypesOf(sample, {DType::F64}), true};
       std::string why;
       EXPECT_FALSE(runVariant(variant, why)) << variant.name();
       auto inferred = inferResults(sample, typesOf(variant), {TensorType{}});

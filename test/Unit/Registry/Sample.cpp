@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "Sample.h"
 
+#include <algorithm>
 #include <cctype>
 #include <cstdlib>
 #include <limits>
@@ -174,6 +175,21 @@ private:
 
 Sample parseSample(const std::string &callee, const std::string &text) {
   return Parser(callee, text).run();
+}
+
+std::vector<plan::DType> dtypesOf(const Sample &sample,
+                                  const std::vector<plan::DType> &cycle) {
+  std::vector<plan::DType> dtypes;
+  size_t next = 0;
+  for (const TensorSpec &spec : sample.tensors) {
+    if (spec.pinned)
+      dtypes.push_back(*spec.pinned);
+    else if (spec.isFloat())
+      dtypes.push_back(cycle[std::min(next++, cycle.size() - 1)]);
+    else
+      dtypes.push_back(spec.kind == 'b' ? plan::DType::Bool : plan::DType::I64);
+  }
+  return dtypes;
 }
 
 void addSampleRows(SampleTable &table, const std::string &rows) {

@@ -57,6 +57,11 @@ struct Sample {
   bool isConvention = false;
 };
 
+/// Types for the tensors: those that are free take them from the cycle, whose
+/// last one goes on.
+std::vector<plan::DType> dtypesOf(const Sample &sample,
+                                  const std::vector<plan::DType> &cycle);
+
 /// Throws std::invalid_argument with the place of the mistake.
 Sample parseSample(const std::string &callee, const std::string &text);
 
@@ -72,6 +77,9 @@ void addShapeSamples(SampleTable &table);
 void addReductionSamples(SampleTable &table);
 void addProductSamples(SampleTable &table);
 void addIndexingSamples(SampleTable &table);
+
+/// Further calls, whose dims can be split into parts larger than one element.
+const SampleTable &shardingSampleTable();
 
 } // namespace nxdt::test
 
