@@ -105,6 +105,17 @@ static std::vector<Lie> maskedFill(const Call &call) {
   return {result};
 }
 
+/// A tensor where a condition holds, and a number (argument `at`) elsewhere, or
+/// the reverse: linear in the tensor if the number is zero.
+static Rule chosen(size_t at) {
+  return [at](const Call &call) -> std::vector<Lie> {
+    const size_t second[] = {1};
+    return {pointwise(call, call.operands(),
+                      call.number(at) == 0.0 ? Linear::Each : Linear::None,
+                      second)};
+  };
+}
+
 void addPointwiseRules(RuleTable &table) {
   for (std::string_view op : {"aten::exp",
                               "aten::log",
@@ -147,19 +158,104 @@ void addPointwiseRules(RuleTable &table) {
                               "aten::bitwise_or.Tensor",
                               "aten::maximum",
                               "aten::minimum",
-                              "aten::addcmul"})
+                              "aten::addcmul",
+                              "aten::addcdiv",
+                              "aten::acos",
+                              "aten::asin",
+                              "aten::asinh",
+                              "aten::atan",
+                              "aten::atan2",
+                              "aten::atanh",
+                              "aten::cosh",
+                              "aten::sinh",
+                              "aten::tan",
+                              "aten::ceil",
+                              "aten::floor",
+                              "aten::round",
+                              "aten::trunc",
+                              "aten::frac",
+                              "aten::exp2",
+                              "aten::expm1",
+                              "aten::log10",
+                              "aten::log1p",
+                              "aten::log2",
+                              "aten::log_sigmoid",
+                              "aten::fmax",
+                              "aten::fmin",
+                              "aten::fmod.Scalar",
+                              "aten::fmod.Tensor",
+                              "aten::hypot",
+                              "aten::isfinite",
+                              "aten::isinf",
+                              "aten::isnan",
+                              "aten::leaky_relu",
+                              "aten::logical_xor",
+                              "aten::max.other",
+                              "aten::min.other",
+                              "aten::mish",
+                              "aten::remainder.Scalar",
+                              "aten::remainder.Tensor",
+                              "aten::sign",
+                              "aten::softplus",
+                              "aten::square",
+                              "aten::threshold",
+                              "aten::elu",
+                              "aten::hardtanh",
+                              "aten::relu6",
+                              "aten::bitwise_and.Scalar",
+                              "aten::bitwise_or.Scalar",
+                              "aten::bitwise_xor.Scalar",
+                              "aten::bitwise_xor.Tensor",
+                              "aten::clamp.Tensor",
+                              "aten::clamp_max.Tensor",
+                              "aten::clamp_min.Tensor",
+                              "aten::div.Scalar_mode",
+                              "aten::div.Tensor_mode",
+                              "aten::lerp.Scalar",
+                              "aten::lerp.Tensor",
+                              "aten::masked_fill.Tensor",
+                              "aten::where.Scalar"})
     table[op] = rule(Linear::None);
   // The first operand is the gradient, or what is scaled or copied.
-  for (std::string_view op :
-       {"aten::div.Tensor", "aten::mul.Scalar", "aten::div.Scalar", "aten::neg",
-        "aten::to.dtype", "aten::_to_copy", "aten::clone", "aten::contiguous",
-        "aten::alias", "aten::detach", "aten::silu_backward",
-        "aten::gelu_backward", "aten::tanh_backward", "aten::sigmoid_backward",
-        "aten::threshold_backward"})
+  for (std::string_view op : {"aten::div.Tensor",
+                              "aten::mul.Scalar",
+                              "aten::div.Scalar",
+                              "aten::neg",
+                              "aten::to.dtype",
+                              "aten::_to_copy",
+                              "aten::clone",
+                              "aten::contiguous",
+                              "aten::alias",
+                              "aten::detach",
+                              "aten::silu_backward",
+                              "aten::gelu_backward",
+                              "aten::tanh_backward",
+                              "aten::sigmoid_backward",
+                              "aten::threshold_backward",
+                              "aten::elu_backward",
+                              "aten::hardtanh_backward",
+                              "aten::leaky_relu_backward",
+                              "aten::mish_backward",
+                              "aten::softplus_backward",
+                              "aten::positive",
+                              "aten::lift_fresh",
+                              "aten::to.device",
+                              "aten::to.dtype_layout",
+                              "aten::dropout"})
     table[op] = rule(Linear::Each, {0});
+  // The other tensor gives its type only.
+  for (std::string_view op : {"aten::to.other", "aten::type_as"})
+    table[op] = [](const Call &call) -> std::vector<Lie> {
+      const int32_t operand[] = {call.value(0)};
+      const size_t first[] = {0};
+      return {pointwise(call, operand, Linear::Each, first)};
+    };
   table["aten::mul.Tensor"] = rule(Linear::Each, {0, 1});
   table["aten::add.Tensor"] = rule(Linear::Joint);
   table["aten::sub.Tensor"] = rule(Linear::Joint);
+  table["aten::rsub.Tensor"] = rule(Linear::Joint);
+  table["aten::where.ScalarSelf"] = chosen(1);
+  table["aten::where.ScalarOther"] = chosen(2);
   for (std::string_view op :
        {"aten::add.Scalar", "aten::sub.Scalar", "aten::rsub.Scalar"})
     table[op] = addNumber;

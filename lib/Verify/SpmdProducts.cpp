@@ -68,6 +68,41 @@ static std::vector<Lie> product(const Call &call, bool swapped) {
   return {result};
 }
 
+/// added + a x b. The addend is a term if the product is one, over the same
+/// axes, or it would count once for each rank.
+static std::vector<Lie> addedProduct(const Call &call) {
+  const int32_t factors[] = {call.value(1), call.value(2)};
+  const size_t both[] = {0, 1};
+  Lie a = call.lie(1), b = call.lie(2), added = call.lie(0);
+  Lie result;
+  result.sum = linearSum(call, factors, Linear::Each, both);
+  result.unknown = a.unknown | b.unknown | added.unknown;
+  for (Lie *lie : {&a, &b, &added})
+    lie->forget(result.unknown, call.atoms);
+  size_t rank = a.dims.size();
+  const Dim contracted[] = {a.dims.back(), b.dims[rank - 2]};
+  result.sum |= unifyAll(call, contracted, "the contracted dimension").atoms();
+  if (rank == 3) {
+    const Dim batches[] = {a.dims[0], b.dims[0]};
+    result.dims.push_back(unifyAll(call, batches, "the batch"));
+  }
+  result.dims.push_back(a.dims[rank - 2]);
+  result.dims.push_back(b.dims.back());
+  if (added.sum != result.sum && !added.zero)
+    call.fail("adds " + call.shown(call.value(0)) +
+              " to a product that is a term of a sum over " +
+              call.atoms.text(result.sum));
+  size_t extra = rank - added.dims.size();
+  for (size_t dim = 0; dim < added.dims.size(); ++dim) {
+    if (added.dims[dim].local() == 1 && !added.dims[dim].atoms())
+      continue;
+    const Dim sides[] = {result.dims[dim + extra], added.dims[dim]};
+    result.dims[dim + extra] = unifyAll(call, sides, "what is added");
+  }
+  checkDisjoint(call, result);
+  return {result};
+}
+
 //===----------------------------------------------------------------------===//
 // Attention
 //===----------------------------------------------------------------------===//
@@ -195,6 +230,8 @@ static std::vector<Lie> fusedAdamW(const Call &call) {
 void addProductRules(RuleTable &table) {
   for (std::string_view op : {"aten::matmul", "aten::mm", "aten::bmm"})
     table[op] = [](const Call &call) { return product(call, false); };
+  for (std::string_view op : {"aten::addmm", "aten::baddbmm"})
+    table[op] = addedProduct;
   table["aten::linear"] = [](const Call &call) { return product(call, true); };
   table["aten::_scaled_dot_product_flash_attention_for_cpu"] = attentionForward;
   table["aten::_scaled_dot_product_flash_attention_for_cpu_backward"] =

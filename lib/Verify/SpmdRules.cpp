@@ -288,6 +288,7 @@ static const RuleTable &table() {
     addReductionRules(made);
     addProductRules(made);
     addIndexRules(made);
+    addDimRules(made);
     return made;
   }();
   return rules;

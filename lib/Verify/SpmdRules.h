@@ -54,6 +54,7 @@ public:
   /// Local shape of a result; of what is mutated if the operator does that.
   /// Null if nobody uses it.
   const std::vector<int64_t> *resultShape(size_t i = 0) const;
+  size_t results() const { return instruction.outs.size(); }
   plan::DType resultDtype() const;
   const std::string &op() const { return instruction.op; }
 
@@ -81,6 +82,7 @@ void addShapeRules(RuleTable &table);
 void addReductionRules(RuleTable &table);
 void addProductRules(RuleTable &table);
 void addIndexRules(RuleTable &table);
+void addDimRules(RuleTable &table);
 
 /// The results of any operator: by its rule, or what holds without one.
 std::vector<Lie> inferCall(const Call &call);

@@ -131,6 +131,32 @@ static std::vector<Lie> transpose(const Call &call) {
   return permuted(call, order);
 }
 
+/// Dims `from` go to the places `to`; the others keep their order.
+static std::vector<Lie> moveDims(const Call &call) {
+  size_t rank = call.lie(0).dims.size();
+  auto listOf = [&](size_t at) {
+    std::vector<int64_t> list =
+        call.integers(at).value_or(std::vector<int64_t>{});
+    if (auto one = call.integer(at))
+      list = {*one};
+    for (int64_t &dim : list)
+      dim = wrapped(dim, rank);
+    return list;
+  };
+  std::vector<int64_t> from = listOf(1), to = listOf(2), order(rank, -1);
+  for (size_t i = 0; i < to.size(); ++i)
+    order.at(to[i]) = from.at(i);
+  int64_t next = 0;
+  for (int64_t &dim : order) {
+    if (dim >= 0)
+      continue;
+    while (std::find(from.begin(), from.end(), next) != from.end())
+      ++next;
+    dim = next++;
+  }
+  return permuted(call, order);
+}
+
 static std::vector<Lie> expand(const Call &call) {
   Lie lie = call.lie(0);
   const std::vector<int64_t> *shape = call.resultShape();
@@ -305,11 +331,29 @@ static std::vector<Lie> constant(const Call &call, size_t value) {
 void addShapeRules(RuleTable &table) {
   for (std::string_view op :
        {"aten::view", "aten::reshape", "aten::_unsafe_view",
-        "aten::flatten.using_ints", "aten::unflatten.int"})
+        "aten::flatten.using_ints", "aten::unflatten.int", "aten::ravel",
+        "aten::reshape_as", "aten::view_as", "aten::squeeze",
+        "aten::squeeze.dims"})
     table[op] = reshape;
   table["aten::unsqueeze"] = unsqueeze;
   table["aten::squeeze.dim"] = squeeze;
-  table["aten::transpose.int"] = transpose;
+  for (std::string_view op :
+       {"aten::transpose.int", "aten::swapaxes", "aten::swapdims"})
+    table[op] = transpose;
+  for (std::string_view op :
+       {"aten::movedim.int", "aten::moveaxis.int", "aten::movedim.intlist",
+        "aten::moveaxis.intlist"})
+    table[op] = moveDims;
+  for (std::string_view op : {"aten::mT", "aten::numpy_T"})
+    table[op] = [op](const Call &call) {
+      int64_t rank = call.lie(0).dims.size();
+      std::vector<int64_t> order(rank);
+      for (int64_t dim = 0; dim < rank; ++dim)
+        order[dim] = op == "aten::mT" ? dim : rank - 1 - dim;
+      if (op == "aten::mT" && rank > 1)
+        std::swap(order[rank - 1], order[rank - 2]);
+      return permuted(call, order);
+    };
   table["aten::t"] = [](const Call &call) {
     return call.lie(0).dims.size() < 2 ? std::vector<Lie>{call.lie(0)}
                                        : permuted(call, {1, 0});
@@ -317,10 +361,13 @@ void addShapeRules(RuleTable &table) {
   table["aten::permute"] = [](const Call &call) {
     return permuted(call, call.integers(1).value_or(std::vector<int64_t>{}));
   };
-  table["aten::expand"] = expand;
+  for (std::string_view op :
+       {"aten::expand", "aten::broadcast_to", "aten::expand_as"})
+    table[op] = expand;
   table["aten::slice.Tensor"] = slice;
   table["aten::slice_backward"] = sliceBackward;
   table["aten::constant_pad_nd"] = pad;
+  table["aten::concat"] = [](const Call &call) { return join(call, false); };
   table["aten::cat"] = [](const Call &call) { return join(call, false); };
   table["aten::stack"] = [](const Call &call) { return join(call, true); };
   table["aten::select.int"] = select;
@@ -331,15 +378,19 @@ void addShapeRules(RuleTable &table) {
   table["aten::fill.Scalar"] = [](const Call &call) {
     return constant(call, 1);
   };
-  for (std::string_view op : {"aten::zeros", "aten::zeros_like", "aten::zero"})
+  for (std::string_view op :
+       {"aten::zeros", "aten::zeros_like", "aten::new_zeros", "aten::zero"})
     table[op] = [](const Call &call) {
       std::vector<Lie> made = constant(call, 0);
       if (!made.empty())
         made[0].zero = true;
       return made;
     };
-  table["aten::ones"] = [](const Call &call) { return constant(call, 99); };
-  table["aten::ones_like"] = table["aten::ones"];
+  for (std::string_view op :
+       {"aten::ones", "aten::ones_like", "aten::new_ones", "aten::new_full",
+        "aten::full_like", "aten::empty.memory_format", "aten::empty_like",
+        "aten::new_empty"})
+    table[op] = [](const Call &call) { return constant(call, 99); };
 }
 
 } // namespace nxdt::spmd
