@@ -50,6 +50,7 @@ std::vector<Phase> nxdt::trainingPhases(const PipelineOptions &options) {
   phase("step", [](OpPassManager &pm) {
     pm.addPass(createBuildStep());
     cleanUp(pm);
+    pm.addPass(createRecordScales());
   });
   // Shardings of all values, while shapes are still those of the whole: one
   // rank is the case where nothing is split.
@@ -57,13 +58,21 @@ std::vector<Phase> nxdt::trainingPhases(const PipelineOptions &options) {
     pm.addPass(createApplyStrategy());
     pm.addPass(createPartition());
     cleanUp(pm);
+    // What goes on, not what partition meant.
+    pm.addPass(createVerifySharding());
+    pm.addPass(createVerifyReductionScale());
   });
   // Shardings are known, so that what is exchanged is known; local shapes are
   // not needed. From here on equal ops may be apart on purpose.
-  phase("recomputed", [](OpPassManager &pm) { pm.addPass(createRecompute()); });
+  phase("recomputed", [](OpPassManager &pm) {
+    pm.addPass(createRecompute());
+    pm.addPass(createVerifySharding());
+    pm.addPass(createVerifyReductionScale());
+  });
   phase("spmd", [](OpPassManager &pm) {
     pm.addPass(createLowerToSpmd());
     cleanUp(pm);
+    pm.addPass(createVerifyReductionScale());
   });
   // The last merging of equal ops lies between the two: store-in-place makes
   // order matter.
