@@ -21,6 +21,8 @@ struct CompileOptions {
   std::string stopAfter;
   /// Folder for the IR after each phase; empty = none.
   std::string dumpPhases;
+  /// Name values (Origins.h).
+  bool markOrigins = false;
 };
 
 /// One compilation. Diagnostics go to stderr; UserError for what is wrong

@@ -45,6 +45,10 @@ const char *nxdt::driverUsage() {
          "lowered; or 'plan'\n"
          "  -o PATH              where to write it: a file; for 'plan' a "
          "folder that nxdt-run --plan takes\n"
+         "  --origins            names values in the IR from 'step' on and in "
+         "the plan, so that plans can be\n"
+         "                       compared value by value (nxdt-run --simulate "
+         "does)\n"
          "  --dump-phases=DIR    also writes the IR after each phase to DIR\n"
          "  --help               this text; for .mlir input, see nxdt-opt "
          "--help without a CONFIG\n"
@@ -91,7 +95,9 @@ static DriverOptions parseArguments(int argc, char **argv) {
         takeOption("--diff", argc, argv, i, options.diff) ||
         takeOption("-o", argc, argv, i, options.output))
       continue;
-    if (argument == "--explain-config") {
+    if (argument == "--origins") {
+      options.markOrigins = true;
+    } else if (argument == "--explain-config") {
       options.explainConfig = true;
     } else if (argument == "--report") {
       options.report = "text";
@@ -125,6 +131,8 @@ static DriverOptions parseArguments(int argc, char **argv) {
                     "exclude each other");
   if (options.emit == "plan" && options.output.empty())
     throw UserError("--emit=plan needs -o DIR");
+  if (options.markOrigins && options.emit.empty() && options.dumpPhases.empty())
+    throw UserError("--origins needs --emit=PHASE or --dump-phases=DIR");
   if (options.emit.empty() && !options.output.empty())
     throw UserError("-o needs --emit=PHASE");
   return options;
@@ -136,7 +144,8 @@ struct Compiled {
   Compiled(const std::string &path, const DriverOptions &options,
            bool forExecution)
       : loaded(loadRunConfig({path, options.overrides, forExecution})),
-        compilation(loaded.run, {options.emit, options.dumpPhases}) {
+        compilation(loaded.run, {options.emit, options.dumpPhases,
+                                 options.markOrigins}) {
     if (forExecution)
       for (const std::string &notice : loaded.notices)
         llvm::errs() << "note: " << notice << '\n';
