@@ -144,8 +144,8 @@ struct Compiled {
   Compiled(const std::string &path, const DriverOptions &options,
            bool forExecution)
       : loaded(loadRunConfig({path, options.overrides, forExecution})),
-        compilation(loaded.run, {options.emit, options.dumpPhases,
-                                 options.markOrigins}) {
+        compilation(loaded.run,
+                    {options.emit, options.dumpPhases, options.markOrigins}) {
     if (forExecution)
       for (const std::string &notice : loaded.notices)
         llvm::errs() << "note: " << notice << '\n';
