@@ -28,19 +28,23 @@ namespace nxdt::comm {
 /// The store refuses values above 8 MiB.
 constexpr size_t kStoreChunkBytes = 4 * 1024 * 1024;
 
-static double parseSeconds(const std::string &name, const std::string &text) {
+static double parseSeconds(const std::string &name, const std::string &text,
+                           const std::string &fallback) {
   char *end = nullptr;
   double value = std::strtod(text.c_str(), &end);
   if (text.empty() || *end != '\0' || !(value > 0) || value > 1e9)
     throw UserError(name + "='" + text +
-                    "' is not a number of seconds above 0 (default 600)");
+                    "' is not a number of seconds above 0 (default " +
+                    fallback + ")");
   return value;
 }
 
 WorldOptions worldOptions(const EnvironmentMap &env) {
   WorldOptions options;
   if (auto it = env.find("NXDT_COMM_TIMEOUT_S"); it != env.end())
-    options.timeout_s = parseSeconds(it->first, it->second);
+    options.timeout_s = parseSeconds(it->first, it->second, "600");
+  if (auto it = env.find("NXDT_COMM_SAVE_TIMEOUT_S"); it != env.end())
+    options.saveTimeout_s = parseSeconds(it->first, it->second, "1800");
   if (auto it = env.find("NXDT_COMM_CHECK_EVERY"); it != env.end()) {
     const std::string &text = it->second;
     if (text.empty() || text.size() > 9 ||
@@ -165,6 +169,7 @@ void World::connect() {
   monitorOptions.worldSize = process.worldSize;
   monitorOptions.host = hostName();
   monitorOptions.progressTimeout_s = options.timeout_s;
+  monitorOptions.exemptTimeout_s = options.saveTimeout_s;
   monitorOptions.arrivalTimeout_s = options.timeout_s;
   monitorOptions.silence_s = options.silence_s;
   monitorOptions.grace_s = options.grace_s;

@@ -225,6 +225,21 @@ TEST(Processes, NoProgressRunsIntoTheTimeout) {
   expectContains(run.output, "waiting for barrier #1 of tp {0,1,2} (after)");
 }
 
+TEST(Processes, SavingEndsTooWithoutProgress) {
+  RunResult run = runRanks(
+      "loneSave", 3,
+      {{"NXDT_COMM_TIMEOUT_S", "1"}, {"NXDT_COMM_SAVE_TIMEOUT_S", "4"}});
+  expectEnded(run, 14);
+  EXPECT_EQ(countOf(run.output,
+                    "error: no progress while compiling, loading or saving for "
+                    "4 s (NXDT_COMM_SAVE_TIMEOUT_S): rank 1 ("),
+            3)
+      << run.output;
+  expectContains(run.output, "saving, step 2, computing after the start of "
+                             "barrier #0");
+  expectContains(run.output, "; the others: rank 0 (");
+}
+
 TEST(Processes, CompilingDoesNotCountAndBytesArriveWhole) {
   RunResult run = runRanks("slowCompile", 3, {{"NXDT_COMM_TIMEOUT_S", "2"}});
   EXPECT_EQ(run.exitCode, 0) << run.output;
