@@ -6,8 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "nxdt/Emit/EmitPlan.h"
 
-#include "MemoryPrediction.h"
 #include "Nxdt/IR/Sharding.h"
+#include "nxdt/Emit/MemoryPrediction.h"
 #include "nxdt/Passes/Origins.h"
 #include "nxdt/Passes/Passes.h"
 #include "nxdt/Registry/OpRegistry.h"

@@ -324,10 +324,14 @@ void World::createGroups(const Mesh &mesh,
       std::string text = groupText(n.name, members);
       context->status.waitBegins("the connections of group " + text);
       context->status.dataBegins();
-      transport = makeGlooTransport(
-          store, "group/" + text + "/" + std::to_string(hashText(text)),
-          indexOf(members, rank()), static_cast<int64_t>(members.size()),
-          *device);
+      // Gloo's own errors carry stack frames of c10d; who has ended and why
+      // says the monitor.
+      transport = atStore([&] {
+        return makeGlooTransport(
+            store, "group/" + text + "/" + std::to_string(hashText(text)),
+            indexOf(members, rank()), static_cast<int64_t>(members.size()),
+            *device);
+      });
       context->status.dataEnds();
       context->status.waitEnds();
     }
@@ -353,9 +357,9 @@ void World::finish() {
 }
 
 void World::fail(const std::string &message) {
-  context->failure.fail("rank " + std::to_string(rank()) + " (" + hostName() +
-                        ") failed: " + message + "; it last reported: " +
-                        context->status.snapshot().text);
+  context->failure.fail(
+      "rank " + std::to_string(rank()) + " (" + hostName() + kFailedBySelf +
+      message + "; it last reported: " + context->status.snapshot().text);
   if (monitor)
     monitor->flushFailure();
 }
@@ -381,7 +385,7 @@ void World::abort(const std::exception &exception) {
     if (monitor)
       monitor->flushFailure();
   }
-  if (mine) {
+  if (mine && !(isShared && isToldByPeer(exception.what()))) {
     std::fprintf(stderr, "error: %s\n", exception.what());
     std::fflush(stderr);
   }
@@ -391,9 +395,11 @@ void World::abort(const std::exception &exception) {
 
 World::~World() {
   if (!finished && size() > 1) {
-    if (!context->failure.failed())
-      fail("the rank ended before the others");
-    else if (monitor)
+    // Says nothing itself, unlike a rank that fails: the others tell.
+    context->failure.fail("rank " + std::to_string(rank()) + " (" + hostName() +
+                          ") ended before the others; it last reported: " +
+                          context->status.snapshot().text);
+    if (monitor)
       monitor->flushFailure();
   }
   groups.clear();

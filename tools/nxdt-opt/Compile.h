@@ -33,6 +33,8 @@ public:
 
   mlir::LogicalResult run();
   const plan::Plan &plan() const { return result; }
+  /// What the plan was emitted from.
+  mlir::ModuleOp lowered() { return *module; }
   /// The IR where it stopped, with module paths as locations.
   std::string text();
 
