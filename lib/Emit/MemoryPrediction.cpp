@@ -171,6 +171,8 @@ void nxdt::predictMemory(Plan &plan) {
     case Role::Coordinate:
       report.otherBytes += size;
       break;
+    case Role::Carry: // an activation
+      break;
     }
   }
   for (const Program &program : plan.programs)

@@ -68,6 +68,24 @@ std::string_view name(Role role) {
     return "reduced_grad";
   case Role::Coordinate:
     return "coordinate";
+  case Role::Carry:
+    return "carry";
+  }
+  return "";
+}
+
+std::string_view name(ActionKind kind) {
+  switch (kind) {
+  case ActionKind::Run:
+    return "run";
+  case ActionKind::Send:
+    return "send";
+  case ActionKind::Recv:
+    return "recv";
+  case ActionKind::Wait:
+    return "wait";
+  case ActionKind::Free:
+    return "free";
   }
   return "";
 }

@@ -160,12 +160,13 @@ Role role(const Json &json, const Place &place) {
   std::string text = string(json, place);
   for (Role candidate :
        {Role::Param, Role::Master, Role::OptState, Role::Grad, Role::Buffer,
-        Role::Input, Role::Scalar, Role::ReducedGrad, Role::Coordinate})
+        Role::Input, Role::Scalar, Role::ReducedGrad, Role::Coordinate,
+        Role::Carry})
     if (name(candidate) == text)
       return candidate;
   fail(place, "unknown role '" + text +
                   "' (known: param, master, opt_state, grad, buffer, input, "
-                  "scalar, reduced_grad, coordinate)");
+                  "scalar, reduced_grad, coordinate, carry)");
 }
 
 Init init(const Json &json, const Place &place) {

@@ -260,6 +260,8 @@ MemoryReport bufferBytes(const Plan &plan) {
     case Role::Coordinate:
       out.otherBytes += bytes;
       break;
+    case Role::Carry: // an activation
+      break;
     }
   }
   return out;

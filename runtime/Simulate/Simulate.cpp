@@ -81,6 +81,7 @@ std::string kindOf(const plan::Buffer &buffer) {
   case plan::Role::Buffer:
   case plan::Role::Input:
   case plan::Role::Coordinate:
+  case plan::Role::Carry:
     break;
   }
   return "";

@@ -45,6 +45,8 @@ enum class Role {
   ReducedGrad, ///< a param's gradient summed over the ranks, where it lies
                ///< otherwise than the accumulator
   Coordinate,  ///< i64 []: where this rank is along `coordinate`; set once
+  Carry,       ///< what one program of a micro-batch leaves for a later one, or
+               ///< another stage sends: a tensor per micro-batch in flight
 };
 std::string_view name(Role role);
 
@@ -170,6 +172,8 @@ struct Value {
 };
 
 /// Straight-line code. Known names (all optional but train_step):
+///   (a stage of a pipeline has schedules instead of train_step and eval_step,
+///   and their programs have any names)
 ///   init         fills Role::Buffer buffers, once
 ///   begin_step   zeroes accumulators
 ///   train_step   one micro-batch: forward, backward, accumulate
@@ -181,10 +185,53 @@ struct Value {
 ///          ignored), lr f64 [], step f32 [] (1 for the first update).
 /// Scalars: loss f64 [], token_count i64 [], grad_norm f32 [], val_loss f64 [],
 ///          val_token_count i64 [], param_norm f32 [].
+///
+/// Values bound to a Role::Carry buffer stand for the tensor of the micro-batch
+/// that the program runs for. They may be among the `frees`: the micro-batch
+/// has no such tensor then.
 struct Program {
   std::string name;
   std::vector<Value> values;
   std::vector<Instruction> instructions;
+};
+
+/// One way between two stages, for one tensor per micro-batch. Both ends name
+/// it alike; tensors arrive in the order in which they were sent.
+struct Channel {
+  std::string name; ///< the same in both stages' plans, unique in each
+  bool isSend = false;
+  int64_t peer = 0;    ///< the other end's coordinate along pp
+  int32_t buffer = -1; ///< Role::Carry: what is sent, or becomes what arrived
+  std::string reason;
+};
+
+enum class ActionKind {
+  Run,  ///< a program
+  Send, ///< starts sending what the carry buffer holds
+  Recv, ///< starts receiving
+  Wait, ///< until what was started on the channel for the micro-batch has ended
+  Free, ///< drops the tensor of a carry buffer
+};
+/// "run", "send", "recv", "wait", "free".
+std::string_view name(ActionKind kind);
+
+/// What a stage does next. Written `run forward.1 3`: kind, the program's,
+/// channel's or buffer's name, micro-batch.
+struct Action {
+  ActionKind kind = ActionKind::Run;
+  /// Run: of Plan::programs. Send, Recv, Wait: of Plan::channels. Free: of
+  /// Plan::buffers.
+  int32_t index = -1;
+  int64_t microBatch = 0;
+  bool operator==(const Action &) const = default;
+};
+
+/// All that a stage does in place of the program of the same name: train_step
+/// and eval_step for all micro-batches of a step, update_step (micro-batch 0).
+struct Schedule {
+  std::string name;
+  int64_t microBatches = 0; ///< 1 for update_step
+  std::vector<Action> actions;
 };
 
 /// Predicted bytes of this rank by category, for reports beside measurements.
@@ -213,7 +260,16 @@ struct Plan {
   std::vector<std::pair<std::string, std::string>> tied;
   std::vector<Buffer> buffers;
   std::vector<Program> programs;
+  /// Of this stage; both empty without a pipeline.
+  std::vector<Channel> channels;
+  std::vector<Schedule> schedules;
   MemoryReport memory;
+};
+
+/// One plan per coordinate along pp: those of a run's ranks. They agree in all
+/// that is the same on every rank (device, mesh, libraries, sizes, tied).
+struct PlanFamily {
+  std::vector<Plan> stages;
 };
 
 } // namespace nxdt::plan
