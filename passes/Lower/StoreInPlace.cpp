@@ -54,6 +54,13 @@ bool ProgramStores::canOverwrite(Operation *op, Value old, Value updated) {
   if (!name)
     return false;
   Operation *ret = func.front().getTerminator();
+  // Of a chain of sums the last is stored.
+  while (updated.hasOneUse()) {
+    auto next = dyn_cast<AccumulateOp>(*updated.user_begin());
+    if (!next || next.getAcc() != updated)
+      break;
+    updated = next.getResult();
+  }
   bool stored = false;
   for (OpOperand &use : updated.getUses())
     stored |= use.getOwner() == ret &&

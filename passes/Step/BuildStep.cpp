@@ -163,6 +163,37 @@ LogicalResult BuildStepPass::declareState(func::FuncOp gradients) {
   return status;
 }
 
+/// What a gradient is the sum of, in program order: a parameter that is used
+/// twice (tied embeddings) gets both parts on their own, so that neither waits
+/// for the other.
+static SmallVector<Value> termsOf(Value gradient) {
+  SmallVector<Value> terms, open = {gradient};
+  while (!open.empty()) {
+    Value value = open.pop_back_val();
+    auto add = value.getDefiningOp<AtenOp>();
+    bool isSum = add && add.getCallee() == "aten::add.Tensor" &&
+                 value.use_empty() && add.getInputs().size() == 2 &&
+                 llvm::all_of(add.getInputs(), [&](Value input) {
+                   return input.getType() == value.getType() &&
+                          input.hasOneUse() && input.getDefiningOp();
+                 });
+    std::optional<double> alpha =
+        isSum ? CallArgs(add.getArgs(), add.getInputs()).number(2)
+              : std::nullopt;
+    if (!isSum || alpha != 1.0) {
+      terms.push_back(value);
+      continue;
+    }
+    open.append(add.getInputs().begin(), add.getInputs().end());
+    add.erase();
+  }
+  llvm::sort(terms, [](Value a, Value b) {
+    Operation *first = a.getDefiningOp(), *second = b.getDefiningOp();
+    return first && second && first->isBeforeInBlock(second);
+  });
+  return terms;
+}
+
 void BuildStepPass::buildTrainStep(func::FuncOp gradients) {
   ProgramBuilder program(getOperation(), "train_step");
   SmallVector<Value> results = program.inlineBody(gradients);
@@ -181,13 +212,14 @@ void BuildStepPass::buildTrainStep(func::FuncOp gradients) {
       return candidate.param.getSymName() == name.getValue();
     });
     // At the gradient's own place, so that it is dead right away.
-    Value grad = results[i];
     OpBuilder::InsertionGuard guard(program.builder);
-    program.builder.setInsertionPointAfterValue(grad);
     Value acc = program.read(state->grad.getSymName());
-    auto sum = AccumulateOp::create(program.builder, grad.getLoc(),
-                                    acc.getType(), acc, grad);
-    program.write(state->grad.getSymName(), sum);
+    for (Value term : termsOf(results[i])) {
+      program.builder.setInsertionPointAfterValue(term);
+      acc = AccumulateOp::create(program.builder, term.getLoc(), acc.getType(),
+                                 acc, term);
+    }
+    program.write(state->grad.getSymName(), acc);
   }
 }
 

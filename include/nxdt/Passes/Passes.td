@@ -319,6 +319,45 @@ def Recompute : Pass<"recompute", "::mlir::ModuleOp"> {
   }];
 }
 
+def SplitStages : Pass<"split-stages", "::mlir::ModuleOp"> {
+  let summary = "Programs of the stages of a pipeline";
+  let description = [{
+    Cuts `train_step` and `eval_step` into chunks, as `nxdt.pipeline` and the
+    axis `pp` of the mesh say; chunk c lies on stage c modulo pp. An op that
+    uses a layer's parameter is in the layer's chunk; all else goes where fewest
+    bytes are sent, found as a minimum cut. What depends on constants and inputs
+    only is computed wherever it is needed. A tensor that another program of the
+    micro-batch needs is a buffer of the role `carry`; over each border that it
+    crosses leads a `nxdt.channel`, from neighbour to neighbour.
+
+    Programs that run once per step get a copy per stage, without what belongs
+    to parameters of other stages; sums over all parameters are summed over
+    `pp`. A parameter that several stages use belongs to the first: copies send
+    it their gradient, and get the new value.
+
+    Layers are cut where `nxdt.pipeline` names the last layer of each chunk, or
+    so that the most expensive chunk costs as little as can be.
+
+    Input:
+    ```mlir
+    module attributes {nxdt.mesh = #nxdt.mesh<pp = 2>, nxdt.pipeline = {chunks_per_stage = 1 : i64, micro_batches = 2 : i64}}
+    func.func @train_step(%x: ... {nxdt.buffer = @x}, %w0: ... {nxdt.buffer = @layers.0.weight}, %w1: ... {nxdt.buffer = @layers.1.weight}) {
+      %0 = nxdt.aten "aten::linear"(%x, %w0, none)
+      %1 = nxdt.aten "aten::linear"(%0, %w1, none)
+      ...
+    ```
+    Output:
+    ```mlir
+    nxdt.buffer @act0.0 {role = "carry"}
+    nxdt.buffer @act0.1 {role = "carry"}
+    nxdt.channel @act0.0-1 from 0 @act0.0 to 1 @act0.1 {reason = "result of layers.0 for chunk 1"}
+    func.func @forward.0(%x: ..., %w0: ...) -> (... {nxdt.buffer = @act0.0}) attributes {nxdt.program = "forward.0", nxdt.stage = 0 : i64}
+    func.func @forward.1(%0: ... {nxdt.buffer = @act0.1}, %w1: ...) attributes {nxdt.program = "forward.1", nxdt.stage = 1 : i64}
+    ```
+  }];
+  let dependentDialects = ["::mlir::func::FuncDialect", "::nxdt::NxdtDialect"];
+}
+
 def MarkOrigins : Pass<"mark-origins", "::mlir::ModuleOp"> {
   let summary = "Name values, so that they can be found again in a plan";
   let description = [{
