@@ -158,10 +158,9 @@ DType dtype(const Json &json, const Place &place) {
 
 Role role(const Json &json, const Place &place) {
   std::string text = string(json, place);
-  for (Role candidate :
-       {Role::Param, Role::Master, Role::OptState, Role::Grad, Role::Buffer,
-        Role::Input, Role::Scalar, Role::ReducedGrad, Role::Coordinate,
-        Role::Carry})
+  for (Role candidate : {Role::Param, Role::Master, Role::OptState, Role::Grad,
+                         Role::Buffer, Role::Input, Role::Scalar,
+                         Role::ReducedGrad, Role::Coordinate, Role::Carry})
     if (name(candidate) == text)
       return candidate;
   fail(place, "unknown role '" + text +
