@@ -63,6 +63,12 @@ std::vector<Phase> nxdt::trainingPhases(const PipelineOptions &options) {
   // Shardings are known, so that what is exchanged is known; local shapes are
   // not needed. From here on equal ops may be apart on purpose.
   phase("recomputed", [](OpPassManager &pm) { pm.addPass(createRecompute()); });
+  // Local sizes are known, so that borders can be where little is sent; ranks of
+  // a stage are still one program.
+  phase("staged", [](OpPassManager &pm) {
+    pm.addPass(createSplitStages());
+    pm.addPass(createScheduleStages());
+  });
   phase("spmd", [](OpPassManager &pm) {
     pm.addPass(createLowerToSpmd());
     cleanUp(pm);

@@ -201,10 +201,11 @@ void Link::add(BufferOp buffer, int64_t from, int64_t to) {
       (buffer.getSymName() + "." + std::to_string(from) + "-" +
        std::to_string(to))
           .str(),
-      from, out, to, in,
+      from, out, to, in, ("export_" + what).str(), ("import_" + what).str(),
       (what + " of " + ownerOf(buffer) + ", which both stages use [" +
        settings.origin + "]")
-          .str()));
+          .str(),
+      /*once=*/true));
   exports[from].push_back({buffer, out});
   imports[to].push_back({buffer, in});
 }

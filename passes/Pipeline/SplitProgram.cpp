@@ -224,7 +224,8 @@ void Splitter::declare(Value value, const Carried &carried) {
         builder, value.getLoc(), nameOf(carried, chunk) + "-" +
                                      std::to_string(next),
         settings.stageOf(chunk), buffer.getSymName(), settings.stageOf(next),
-        there.getSymName(), reason);
+        there.getSymName(), programName(carried.phase, chunk),
+        programName(carried.phase, next), reason, /*once=*/false);
     symbols.insert(channel);
   }
 }

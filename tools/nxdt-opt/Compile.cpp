@@ -157,12 +157,15 @@ void Compilation::dump(const std::string &phase) {
             text());
 }
 
-void Compilation::finishPlan() {
-  result.device = deviceOf(config);
-  result.microBatchSize = config.data.microBatchSize;
-  result.sequenceLength = config.model.encoderSeqLength;
-  if (!config.model.plugin.empty())
-    result.libraries.push_back(config.model.plugin);
+void Compilation::finishPlans(int64_t vocabSize) {
+  for (plan::Plan &plan : result.stages) {
+    plan.device = deviceOf(config);
+    plan.microBatchSize = config.data.microBatchSize;
+    plan.sequenceLength = config.model.encoderSeqLength;
+    plan.vocabSize = vocabSize;
+    if (!config.model.plugin.empty())
+      plan.libraries.push_back(config.model.plugin);
+  }
 }
 
 LogicalResult Compilation::run() {
@@ -189,11 +192,10 @@ LogicalResult Compilation::run() {
     if (options.stopAfter == phase.name)
       return success();
   }
-  FailureOr<plan::Plan> emitted = emitPlan(*module);
+  FailureOr<plan::PlanFamily> emitted = emitFamily(*module);
   if (failed(emitted))
     return failure();
   result = std::move(*emitted);
-  result.vocabSize = vocabSize;
-  finishPlan();
+  finishPlans(vocabSize);
   return success();
 }

@@ -32,9 +32,11 @@ def Nxdt_ChannelOp : Nxdt_Op<"channel", [Symbol]> {
     `from` and `to` are coordinates along `pp`. What the buffer `source` holds
     on the one becomes what `target` holds on the other, between ranks that
     differ along `pp` only. Tensors arrive in the order in which they were sent.
+    The program `after` makes the tensor, `before` needs it; with `once` there
+    is one per step.
 
     ```mlir
-    nxdt.channel @x.0.1 from 0 @x.0 to 1 @x.1 {reason = "input of model.layers.2"}
+    nxdt.channel @x.0-1 from 0 @x.0 to 1 @x.1 {after = "forward.0", before = "forward.1", reason = "result of model.layers.1"}
     ```
   }];
   let arguments = (ins
@@ -43,7 +45,10 @@ def Nxdt_ChannelOp : Nxdt_Op<"channel", [Symbol]> {
     FlatSymbolRefAttr:$source,
     I64Attr:$to,
     FlatSymbolRefAttr:$target,
-    StrAttr:$reason);
+    StrAttr:$after,
+    StrAttr:$before,
+    StrAttr:$reason,
+    UnitAttr:$once);
   let assemblyFormat = [{
     $sym_name `from` $from $source `to` $to $target attr-dict
   }];

@@ -358,6 +358,29 @@ def SplitStages : Pass<"split-stages", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::func::FuncDialect", "::nxdt::NxdtDialect"];
 }
 
+def ScheduleStages : Pass<"schedule-stages", "::mlir::ModuleOp"> {
+  let summary = "What each stage of a pipeline does, in order";
+  let description = [{
+    One forward, one backward (1F1B) for one chunk per stage, its interleaved
+    form for several, and forward passes only for `eval_step`; `update_step` gets
+    a schedule where stages share parameters. Receives begin early, sends are
+    waited for late, tensors are freed when nobody needs them. Every schedule is
+    proved by code that did not make it: order, data, tensors in flight, and that
+    stages never wait for each other in a circle.
+
+    Input: a module that split-stages has cut, with
+    ```mlir
+    nxdt.channel @act0.0-1 from 0 @act0.0 to 1 @act0.1 {after = "forward.0", before = "forward.1", reason = "result of layers.0"}
+    ```
+    Output:
+    ```mlir
+    nxdt.schedule @train_step.schedule.s1 {program = "train_step", stage = 1 : i64, micro_batches = 2 : i64, actions = [
+      "recv act0.0-1 0", "recv act0.0-1 1", "wait act0.0-1 0", "run forward.1 0", "run backward.1 0", ...]}
+    ```
+  }];
+  let dependentDialects = ["::nxdt::NxdtDialect"];
+}
+
 def MarkOrigins : Pass<"mark-origins", "::mlir::ModuleOp"> {
   let summary = "Name values, so that they can be found again in a plan";
   let description = [{
