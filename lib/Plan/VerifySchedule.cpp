@@ -205,7 +205,7 @@ void checkChannels(const Plan &plan, const std::string &what) {
     };
     if (channel.name.empty() || !names.insert(channel.name).second)
       fail("its name is empty or stands twice");
-    if (channel.peer < 0 || channel.peer >= stages)
+    if (channel.peer < 0 || channel.peer >= stages || stages == 1)
       fail("its peer is stage " + std::to_string(channel.peer) + " of " +
            std::to_string(stages));
     if (channel.buffer < 0 || size_t(channel.buffer) >= plan.buffers.size())
