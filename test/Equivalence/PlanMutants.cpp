@@ -260,9 +260,8 @@ static void oneRank(const Plan &plan, const Program &program,
         Mesh mesh = meshOf(plan);
         for (int64_t rank = 0; rank < ranks; ++rank) {
           mutant.classes.push_back({{rank}, steps});
-          int64_t sum = 0;
-          for (int64_t coordinate : mesh.coordinates(rank))
-            sum += coordinate;
+          int64_t sum = groupIndex(mesh, toGroupSpec(a.axes), rank) +
+                        groupIndex(mesh, toGroupSpec(b.axes), rank);
           if (sum % 2)
             swap(mutant.classes.back().steps);
         }
