@@ -36,6 +36,8 @@ public:
   /// Absolute, or "".
   std::string pathOf(const std::string &key) const;
 
+  /// "file:line:col: key = value".
+  std::string where(const std::string &key) const;
   /// "file:line:col: key = value: what".
   std::string at(const std::string &key, const std::string &what) const;
   void error(const std::string &key, const std::string &what) {

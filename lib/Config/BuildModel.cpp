@@ -208,6 +208,11 @@ void buildModel(Context &context) {
     context.notice("model.plugin_config",
                    "ignored: it is handed to the library of model.plugin, "
                    "and there is none");
+  if (!model.plugin.empty() && run.strategy.tensorModelParallelSize > 1 &&
+      run.strategy.shardingRules.empty())
+    context.notice("distributed_strategy.tensor_model_parallel_size",
+                   "splits nothing: distributed_strategy.sharding_rules says "
+                   "of no parameter of model.plugin how it lies on the ranks");
   checkTensorParallel(context);
   checkPipeline(context);
   checkSequence(context);

@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "Build.h"
 
+#include "nxdt/Support/Format.h"
+
 #include <cmath>
 #include <numeric>
 
@@ -142,8 +144,69 @@ static void recordOrigins(Context &context) {
   }
 }
 
+/// `pattern: [tp, null, [tp, dp]]`.
+static void buildShardingRules(Context &context) {
+  const char *key = "distributed_strategy.sharding_rules";
+  const Node *rules = context.get(key);
+  if (!rules || !rules->isMap())
+    return;
+  for (const Entry &entry : rules->entries) {
+    ParamShardingRule rule;
+    rule.origin = entry.keyLocation.str();
+    auto fail = [&](const Node &node, const std::string &message) {
+      context.errors.push_back(node.location.str() + ": " + key + ": " +
+                               show(node) + ": " + message);
+    };
+    const std::string *pattern = std::get_if<std::string>(&entry.key);
+    if (!pattern) {
+      fail(*entry.value, "stands under " + show(entry.key) +
+                             ", which is no pattern of parameter names");
+      continue;
+    }
+    rule.pattern = *pattern;
+    if (!entry.value->isList()) {
+      fail(*entry.value, "must be a list with one entry per dimension: an "
+                         "axis (tp), a list of axes or null");
+      continue;
+    }
+    for (const NodePtr &dim : entry.value->items) {
+      std::vector<std::string> &axes = rule.dims.emplace_back();
+      std::vector<NodePtr> items =
+          dim->isList() ? dim->items : std::vector<NodePtr>{dim};
+      for (const NodePtr &item : items) {
+        if (item->isNull() && !dim->isList())
+          continue;
+        if (const std::string *axis = item->string())
+          axes.push_back(*axis);
+        else
+          fail(*item, "must be the name of a mesh axis: tp, dp, cp");
+      }
+    }
+    context.out.run.strategy.shardingRules.push_back(std::move(rule));
+  }
+}
+
+static void buildBudget(Context &context) {
+  const char *key = "distributed_strategy.budget_bytes";
+  const Node *node = context.get(key);
+  if (!node || !node->isScalar())
+    return;
+  StrategyConfig &strategy = context.out.run.strategy;
+  strategy.budgetAt = context.where(key);
+  if (const std::string *text = node->string()) {
+    std::optional<int64_t> bytes = parseBytes(*text);
+    if (!bytes || *bytes < 1)
+      context.error(key, "must be a number of bytes, at least 1, or one with a "
+                         "unit: 512MiB, 16GiB, 80GB");
+    strategy.budgetBytes = bytes.value_or(0);
+    return;
+  }
+  strategy.budgetBytes = context.intOr(key, 0);
+}
+
 void buildStrategy(Context &context) {
   recordOrigins(context);
+  buildShardingRules(context);
   StrategyConfig &strategy = context.out.run.strategy;
   const TrainerConfig &trainer = context.out.run.trainer;
   auto size = [&](const char *name) {
@@ -159,6 +222,8 @@ void buildStrategy(Context &context) {
   strategy.zero1 = context.boolOr("distributed_strategy.zero1", true);
   strategy.sequenceParallel =
       context.boolOr("distributed_strategy.sequence_parallel", false);
+
+  buildBudget(context);
 
   // All sizes are at least 1 and may be absurd: no overflow.
   int64_t world = 0, model = 0;

@@ -50,10 +50,14 @@ std::string Context::pathOf(const std::string &key) const {
   return node ? Document::absolutePath(*node) : "";
 }
 
-std::string Context::at(const std::string &key, const std::string &what) const {
+std::string Context::where(const std::string &key) const {
   const Node *node = doc.find(key);
   std::string value = node && node->isScalar() ? " = " + show(*node) : "";
-  return doc.where(key) + ": " + key + value + ": " + what;
+  return doc.where(key) + ": " + key + value;
+}
+
+std::string Context::at(const std::string &key, const std::string &what) const {
+  return where(key) + ": " + what;
 }
 
 bool Context::require(const std::string &key, const std::string &hint) {

@@ -45,7 +45,9 @@ constexpr KeySpec kStrategy[] = {
     {"distributed_strategy.token_shuffle_group_size", "int", "1", ">= 1", "1", L, "token shuffle of Megatron's mixtures", "mixtures of experts are not supported yet"},
     {"distributed_strategy.zero1", "bool", "True", "", "", H, "split optimizer state over data-parallel ranks (no effect with one of them)", ""},
     {"distributed_strategy.sequence_parallel", "bool", "False", "", "", H, "split activations along the sequence between tensor-parallel layers", ""},
+    {"distributed_strategy.sharding_rules", "null|map", "null", "", "", H, "how parameters lie on the mesh: pattern of names -> per dimension an axis, a list of axes or null; for models that are not of the hub", ""},
     {"distributed_strategy.kv_replicator", "int", "1", ">= 1", "", H, "copies of each key/value head among tensor-parallel ranks", ""},
+    {"distributed_strategy.budget_bytes", "null|int|str", "null", ">= 1", "", H, "bytes a rank may need, as predicted (also '16GiB'); what needs more does not compile", ""},
     {"distributed_strategy.pipeline_model_parallel_split_rank", "null|int", "0", "", "", I, "split of encoder and decoder", "it belongs to encoder-decoder models; upstream stores it and never reads it"},
 };
 

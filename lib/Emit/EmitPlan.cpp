@@ -6,8 +6,9 @@
 //===----------------------------------------------------------------------===//
 #include "nxdt/Emit/EmitPlan.h"
 
-#include "MemoryPrediction.h"
 #include "Nxdt/IR/Sharding.h"
+#include "nxdt/Emit/MemoryPrediction.h"
+#include "nxdt/Passes/Origins.h"
 #include "nxdt/Passes/Passes.h"
 #include "nxdt/Registry/OpRegistry.h"
 
@@ -41,6 +42,21 @@ static plan::Axes toAxes(ArrayRef<AxisAttr> axes, MeshAttr mesh) {
   for (AxisAttr axis : axes)
     names.push_back(axisText(axis, mesh));
   return names;
+}
+
+static plan::Origin toOrigin(StringAttr name, RankedTensorType whole,
+                             MeshAttr mesh) {
+  plan::Origin origin;
+  origin.name = name.str();
+  origin.logicalShape = whole.getShape().vec();
+  origin.split.assign(origin.logicalShape.size(), {});
+  ShardingAttr sharding = shardingOf(whole);
+  for (unsigned dim = 0; dim < origin.split.size(); ++dim)
+    origin.split[dim] = toAxes(sharding.axesOf(dim), mesh);
+  origin.partial = toAxes(sharding.partialAxes(), mesh);
+  if (sharding.getReduction() == Reduction::Max)
+    origin.reduction = plan::Reduction::Max;
+  return origin;
 }
 
 static std::string moduleOf(Operation *op) {
@@ -86,6 +102,9 @@ LogicalResult ProgramEmitter::addValue(Operation *op, Value value,
     return failure();
   numbers[value] = program.values.size();
   program.values.push_back({*dtype, type.getShape().vec(), buffer});
+  if (StringAttr origin = originOf(value))
+    if (auto whole = dyn_cast_or_null<RankedTensorType>(wholeTypeOf(value)))
+      program.values.back().origin = toOrigin(origin, whole, mesh);
   return success();
 }
 

@@ -4,9 +4,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#include "MemoryPrediction.h"
+#include "nxdt/Emit/MemoryPrediction.h"
 
 #include "nxdt/Registry/OpRegistry.h"
+
+#include <algorithm>
 
 using namespace nxdt;
 using namespace nxdt::plan;
@@ -26,21 +28,45 @@ public:
       : program(program), storageOf(program.values.size(), -1),
         dense(program.values.size(), true) {}
 
-  int64_t peakBytes() {
-    int64_t peak = 0;
-    for (const Instruction &instruction : program.instructions) {
-      execute(instruction);
-      peak = std::max(peak, live);
-      for (int32_t value : instruction.frees)
-        release(value);
+  /// (bytes, index of the instruction); of several equal ones the first.
+  std::pair<int64_t, size_t> peak() {
+    std::pair<int64_t, size_t> highest;
+    for (size_t i = 0; i < program.instructions.size(); ++i) {
+      execute(program.instructions[i]);
+      if (live > highest.first)
+        highest = {live, i};
+      release(program.instructions[i]);
     }
-    return peak;
+    return highest;
+  }
+
+  /// What lives after an instruction, before it releases anything.
+  std::vector<LiveTensor> liveAfter(size_t index) {
+    for (size_t i = 0; i <= index; ++i) {
+      size_t first = storages.size();
+      execute(program.instructions[i]);
+      for (size_t made = first; made < storages.size(); ++made)
+        storages[made].maker = &program.instructions[i];
+      if (i < index)
+        release(program.instructions[i]);
+    }
+    std::vector<LiveTensor> tensors;
+    for (const Storage &storage : storages) {
+      if (storage.users == 0)
+        continue;
+      const Value &value = program.values[storage.value];
+      tensors.push_back({storage.maker->module, storage.maker->op, value.dtype,
+                         value.shape, storage.size});
+    }
+    return tensors;
   }
 
 private:
   struct Storage {
     int64_t size = 0;
     int64_t users = 0;
+    int32_t value = -1;                 ///< that it was made for
+    const Instruction *maker = nullptr; ///< set by liveAfter
   };
 
   void execute(const Instruction &instruction) {
@@ -58,7 +84,8 @@ private:
       } else {
         storageOf[out] = storages.size();
         storages.push_back(
-            {bytes(program.values[out].dtype, program.values[out].shape), 0});
+            {bytes(program.values[out].dtype, program.values[out].shape), 0,
+             out});
         live += storages.back().size;
       }
       if (storageOf[out] >= 0)
@@ -96,6 +123,11 @@ private:
       return -1;
     dense[out] = dense[base] && (returnsSelf || info->keepsOrder);
     return base;
+  }
+
+  void release(const Instruction &instruction) {
+    for (int32_t value : instruction.frees)
+      release(value);
   }
 
   void release(int32_t value) {
@@ -143,5 +175,24 @@ void nxdt::predictMemory(Plan &plan) {
   }
   for (const Program &program : plan.programs)
     report.peakActivationBytes =
-        std::max(report.peakActivationBytes, Simulation(program).peakBytes());
+        std::max(report.peakActivationBytes, Simulation(program).peak().first);
+}
+
+Peak nxdt::peakOf(const Plan &plan) {
+  Peak peak;
+  for (const Program &program : plan.programs) {
+    auto [bytes, index] = Simulation(program).peak();
+    if (bytes <= peak.bytes)
+      continue;
+    peak.program = program.name;
+    peak.module = program.instructions[index].module;
+    peak.op = program.instructions[index].op;
+    peak.bytes = bytes;
+    peak.tensors = Simulation(program).liveAfter(index);
+  }
+  std::stable_sort(peak.tensors.begin(), peak.tensors.end(),
+                   [](const LiveTensor &a, const LiveTensor &b) {
+                     return a.bytes > b.bytes;
+                   });
+  return peak;
 }

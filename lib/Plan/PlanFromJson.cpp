@@ -60,6 +60,8 @@ public:
     known += known.empty() ? key : std::string(", ") + key;
     return *it;
   }
+  /// For the members that may be left out.
+  bool has(const char *key) const { return json.contains(key); }
   /// Refuses members that nobody asked for.
   void finish() const {
     if (read == json.size())
@@ -210,12 +212,35 @@ Buffer buffer(const Json &json, const Place &place) {
   return out;
 }
 
+Reduction reduction(const Json &json, const Place &place) {
+  std::string text = string(json, place);
+  for (Reduction candidate : {Reduction::Sum, Reduction::Max})
+    if (name(candidate) == text)
+      return candidate;
+  fail(place, "unknown reduction '" + text + "' (known: sum, max)");
+}
+
+Origin origin(const Json &json, const Place &place) {
+  Object object(json, place);
+  Origin out;
+  out.name = string(object["name"], place.at("name"));
+  out.logicalShape = list<int64_t>(object["logical_shape"],
+                                   place.at("logical_shape"), integer);
+  out.split = list<Axes>(object["split"], place.at("split"), axes);
+  out.partial = axes(object["partial"], place.at("partial"));
+  out.reduction = reduction(object["reduction"], place.at("reduction"));
+  object.finish();
+  return out;
+}
+
 Value value(const Json &json, const Place &place) {
   Object object(json, place);
   Value out;
   out.dtype = dtype(object["dtype"], place.at("dtype"));
   out.shape = list<int64_t>(object["shape"], place.at("shape"), integer);
   out.buffer = integer32(object["buffer"], place.at("buffer"));
+  if (object.has("origin"))
+    out.origin = origin(object["origin"], place.at("origin"));
   object.finish();
   return out;
 }
@@ -283,14 +308,6 @@ Collective collective(const std::string &op, const Place &place) {
   fail(place, "unknown collective '" + op +
                   "' (known: nxdt::all_reduce, nxdt::all_gather, "
                   "nxdt::reduce_scatter, nxdt::all_slice)");
-}
-
-Reduction reduction(const Json &json, const Place &place) {
-  std::string text = string(json, place);
-  for (Reduction candidate : {Reduction::Sum, Reduction::Max})
-    if (name(candidate) == text)
-      return candidate;
-  fail(place, "unknown reduction '" + text + "' (known: sum, max)");
 }
 
 Instruction instruction(const Json &json, const Place &place) {

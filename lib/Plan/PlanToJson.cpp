@@ -114,6 +114,16 @@ std::string_view name(Init::Kind kind) {
   return "";
 }
 
+void appendSplit(std::string &out, const std::vector<Axes> &split) {
+  out += '[';
+  for (size_t i = 0; i < split.size(); ++i) {
+    if (i)
+      out += ',';
+    appendList(out, split[i]);
+  }
+  out += ']';
+}
+
 void appendBuffer(std::string &out, const Buffer &buffer) {
   out += R"({"name":)";
   append(out, std::string_view(buffer.name));
@@ -129,13 +139,9 @@ void appendBuffer(std::string &out, const Buffer &buffer) {
   appendList(out, buffer.shape);
   out += R"(,"logical_shape":)";
   appendList(out, buffer.logicalShape);
-  out += R"(,"split":[)";
-  for (size_t i = 0; i < buffer.split.size(); ++i) {
-    if (i)
-      out += ',';
-    appendList(out, buffer.split[i]);
-  }
-  out += R"(],"partial":)";
+  out += R"(,"split":)";
+  appendSplit(out, buffer.split);
+  out += R"(,"partial":)";
   appendList(out, buffer.partial);
   out += R"(,"coordinate":)";
   appendList(out, buffer.coordinate);
@@ -148,6 +154,20 @@ void appendBuffer(std::string &out, const Buffer &buffer) {
   out += "}}";
 }
 
+void appendOrigin(std::string &out, const Origin &origin) {
+  out += R"(,"origin":{"name":)";
+  append(out, std::string_view(origin.name));
+  out += R"(,"logical_shape":)";
+  appendList(out, origin.logicalShape);
+  out += R"(,"split":)";
+  appendSplit(out, origin.split);
+  out += R"(,"partial":)";
+  appendList(out, origin.partial);
+  out += R"(,"reduction":)";
+  append(out, name(origin.reduction));
+  out += '}';
+}
+
 void appendValue(std::string &out, const Value &value) {
   out += R"({"dtype":)";
   append(out, name(value.dtype));
@@ -155,6 +175,8 @@ void appendValue(std::string &out, const Value &value) {
   appendList(out, value.shape);
   out += R"(,"buffer":)";
   append(out, int64_t(value.buffer));
+  if (value.origin)
+    appendOrigin(out, *value.origin);
   out += '}';
 }
 

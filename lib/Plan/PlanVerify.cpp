@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "nxdt/Plan/PlanVerify.h"
 #include "Checks.h"
+#include "nxdt/Plan/Slice.h"
 #include "nxdt/Support/UserError.h"
 
 #include <algorithm>
@@ -81,6 +82,8 @@ private:
       failValue("buffer " + std::to_string(value.buffer) +
                 " does not exist (the plan has " +
                 std::to_string(plan.buffers.size()) + ")");
+    if (value.origin)
+      checkOrigin(value, failValue);
     if (value.buffer < 0)
       return;
     const Buffer &buffer = plan.buffers[value.buffer];
@@ -88,6 +91,33 @@ private:
       failValue("is " + typed(value.dtype, value.shape) +
                 ", but bound to the buffer '" + buffer.name + "' of " +
                 typed(buffer.dtype, buffer.shape));
+  }
+
+  void checkOrigin(const Value &value, const Fail &failValue) const {
+    const Origin &origin = *value.origin;
+    if (origin.name.empty())
+      failValue("its origin has no name");
+    if (checkedBytes(value.dtype, origin.logicalShape) < 0)
+      failValue("the logical shape " + shown(origin.logicalShape) +
+                " is negative or its bytes overflow");
+    if (origin.split.size() != origin.logicalShape.size())
+      failValue("its origin has " + std::to_string(origin.split.size()) +
+                " splits for " + std::to_string(origin.logicalShape.size()) +
+                " dimensions");
+    std::vector<int64_t> local;
+    try {
+      Axes all = origin.partial;
+      for (const Axes &axes : origin.split)
+        all.insert(all.end(), axes.begin(), axes.end());
+      if (!all.empty())
+        checkGroupSpec(mesh, toGroupSpec(all));
+      local = localShape(asBuffer(origin), mesh);
+    } catch (const UserError &e) {
+      failValue(std::string("its origin: ") + e.what());
+    }
+    if (local != value.shape)
+      failValue("is " + typed(value.dtype, value.shape) + ", but its origin " +
+                shown(origin.logicalShape) + " has parts of " + shown(local));
   }
 
   void checkIndex(int32_t index, bool mayBeAbsent) const {

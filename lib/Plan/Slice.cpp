@@ -40,6 +40,15 @@ std::vector<DimSlice> sliceOf(const Buffer &buffer, const Mesh &mesh,
   return out;
 }
 
+Buffer asBuffer(const Origin &origin) {
+  Buffer out;
+  out.name = origin.name;
+  out.logicalShape = origin.logicalShape;
+  out.split = origin.split;
+  out.partial = origin.partial;
+  return out;
+}
+
 std::vector<int64_t> localShape(const Buffer &buffer, const Mesh &mesh) {
   std::vector<int64_t> out;
   for (const DimSlice &slice : sliceOf(buffer, mesh, 0))

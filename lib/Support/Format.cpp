@@ -7,10 +7,12 @@
 
 #include "nxdt/Support/Format.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <iterator>
+#include <utility>
 
 namespace nxdt {
 
@@ -58,6 +60,32 @@ std::string humanCount(double count) {
     ++unit;
   }
   return print(threeDigits(std::fabs(count)), count, units[unit]);
+}
+
+std::optional<int64_t> parseBytes(const std::string &text) {
+  static constexpr std::pair<const char *, double> kUnits[] = {
+      {"", 1},         {"B", 1},     {"kB", 1e3},     {"KB", 1e3},
+      {"KiB", 1024},   {"MB", 1e6},  {"MiB", 0x1p20}, {"GB", 1e9},
+      {"GiB", 0x1p30}, {"TB", 1e12}, {"TiB", 0x1p40}, {"PB", 1e15},
+      {"PiB", 0x1p50}};
+  if (text.empty() || text[0] < '0' || text[0] > '9')
+    return std::nullopt;
+  size_t end = text.find_first_not_of("0123456789.");
+  std::string digits = text.substr(0, end);
+  if (std::count(digits.begin(), digits.end(), '.') > 1)
+    return std::nullopt;
+  std::string unit = end == std::string::npos ? "" : text.substr(end);
+  if (unit.starts_with(' '))
+    unit.erase(0, 1);
+  for (const auto &[name, factor] : kUnits) {
+    if (unit != name)
+      continue;
+    double bytes = std::strtod(digits.c_str(), nullptr) * factor;
+    if (bytes >= 0x1p63)
+      return std::nullopt;
+    return static_cast<int64_t>(bytes);
+  }
+  return std::nullopt;
 }
 
 std::string humanDuration(double seconds) {

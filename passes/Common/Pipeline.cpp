@@ -47,10 +47,12 @@ std::vector<Phase> nxdt::trainingPhases(const PipelineOptions &options) {
     pm.addPass(createVerifyGradients());
     cleanUp(pm);
   });
-  phase("step", [](OpPassManager &pm) {
+  phase("step", [mark = options.markOrigins](OpPassManager &pm) {
     pm.addPass(createBuildStep());
     cleanUp(pm);
     pm.addPass(createRecordScales());
+    if (mark)
+      pm.addPass(createMarkOrigins());
   });
   // Shardings of all values, while shapes are still those of the whole: one
   // rank is the case where nothing is split.

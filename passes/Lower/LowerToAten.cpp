@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "TypedLowering.h"
+#include "nxdt/Passes/Origins.h"
 #include "nxdt/Passes/Passes.h"
 
 #include "llvm/ADT/TypeSwitch.h"
@@ -62,6 +63,7 @@ struct LowerToAtenPass : nxdt::impl::LowerToAtenBase<LowerToAtenPass> {
         for (Operation *made = op->getPrevNode(); made != last;
              made = made->getPrevNode())
           made->setAttr(kRecomputedAttr, builder.getUnitAttr());
+      passOrigins(op, *lowered);
       op->replaceAllUsesWith(*lowered);
       op->erase();
     }

@@ -41,6 +41,24 @@ private:
 };
 } // namespace
 
+/// "tp", or "tp:(1)2" for a part; null if there is none.
+static AxisAttr namedAxis(StringAttr text, MeshAttr mesh) {
+  auto [name, part] = text.getValue().split(':');
+  AxisAttr whole = wholeAxis(mesh, name);
+  if (!whole || part.empty())
+    return whole;
+  int64_t pre = 0, size = 0;
+  if (!part.consume_front("(") || part.consumeInteger(10, pre) ||
+      !part.consume_front(")") || part.getAsInteger(10, size))
+    return {};
+  return AxisAttr::get(text.getContext(), whole.getName(), pre, size);
+}
+
+/// " (run.yaml:9:5)", where it is known.
+static std::string from(const ParamRule &rule) {
+  return rule.origin.empty() ? "" : " (" + rule.origin.str() + ")";
+}
+
 LogicalResult ApplyStrategyPass::readRule(DictionaryAttr dict) {
   ModuleOp module = getOperation();
   ParamRule rule;
@@ -66,11 +84,12 @@ LogicalResult ApplyStrategyPass::readRule(DictionaryAttr dict) {
              << rule.pattern << "': 'dims' holds a list of axes per dimension";
     for (Attribute attr : list) {
       if (auto name = dyn_cast<StringAttr>(attr)) {
-        AxisAttr axis = wholeAxis(strategy.mesh, name);
+        AxisAttr axis = namedAxis(name, strategy.mesh);
         if (!axis)
           return module.emitError("sharding rule '")
-                 << rule.pattern << "': the mesh has no axis '"
-                 << name.getValue() << "'; it has "
+                 << rule.pattern << "'" << from(rule)
+                 << ": the mesh has no axis '" << name.getValue()
+                 << "'; it has "
                  << llvm::join(llvm::map_range(
                                    strategy.mesh.getNames(),
                                    [](StringAttr a) { return a.getValue(); }),
@@ -122,7 +141,8 @@ LogicalResult ApplyStrategyPass::applyTo(BufferOp param) {
     if (found && found->dims != rule.dims)
       return param.emitOpError("parameter '")
              << param.getSymName() << "' matches two sharding rules that differ"
-             << ": '" << found->pattern << "' and '" << rule.pattern << "'";
+             << ": '" << found->pattern << "'" << from(*found) << " and '"
+             << rule.pattern << "'" << from(rule);
     found = &rule;
   }
   int64_t rank = param.getTensorType().getRank();
@@ -130,9 +150,9 @@ LogicalResult ApplyStrategyPass::applyTo(BufferOp param) {
     return setSharding(param, replicated(strategy.mesh, rank));
   if (static_cast<int64_t>(found->dims.size()) != rank)
     return param.emitOpError("sharding rule '")
-           << found->pattern << "' has " << found->dims.size()
-           << " dimensions, the parameter '" << param.getSymName() << "' "
-           << rank;
+           << found->pattern << "'" << from(*found) << " has "
+           << found->dims.size() << " dimensions, the parameter '"
+           << param.getSymName() << "' " << rank;
   FailureOr<ShardingAttr> sharding = checkedSharding(
       strategy.mesh, found->dims, [&] { return param.emitOpError(); });
   return failed(sharding) ? failure() : setSharding(param, *sharding);
@@ -156,8 +176,9 @@ LogicalResult ApplyStrategyPass::reportUnused() {
       }
     }
     status = getOperation().emitError("sharding rule '")
-             << rule.pattern << "' matches no parameter; the nearest name is '"
-             << nearest << "'";
+             << rule.pattern << "'" << from(rule)
+             << " matches no parameter; the nearest name is '" << nearest
+             << "'";
   }
   return status;
 }

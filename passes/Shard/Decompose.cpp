@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "Partitioner.h"
 
+#include "nxdt/Passes/Origins.h"
 #include "nxdt/Registry/OpRegistry.h"
 
 #include "llvm/ADT/MapVector.h"
@@ -138,6 +139,7 @@ bool nxdt::decomposeForSplit(Operation *op, Operation *&first) {
           .Default([](Operation *) { return std::nullopt; });
   if (!written)
     return false;
+  passOrigins(op, *written);
   op->replaceAllUsesWith(*written);
   op->erase();
   first = before ? before->getNextNode() : &builder.getBlock()->front();

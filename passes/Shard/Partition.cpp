@@ -90,8 +90,15 @@ LogicalResult PartitionPass::addReducedGrads(SymbolTable &symbols) {
     reduced.setParamAttr(param.getSymNameAttr());
     symbols.insert(reduced);
     bool scattered = wanted != shardingOf(param.getTensorType());
-    std::string reason = "gradient of " + param.getSymName().str() +
-                         ", once per step [" + strategy.origin("dp") + "]";
+    std::string reason =
+        "gradient of " + param.getSymName().str() + ", once per step";
+    for (AxisAttr axis : lies.partialAxes())
+      reason += " [" + strategy.origin(axis.getName().getValue()) + "]";
+    bool isAlongSequence = llvm::any_of(lies.partialAxes(), [](AxisAttr axis) {
+      return axis.getName() == "tp";
+    });
+    if (isAlongSequence && strategy.sequenceParallel)
+      reason += " [" + strategy.origin("sequence_parallel") + "]";
     if (scattered)
       reason += " [" + strategy.origin("zero1") + "]";
     reduceInFinish(finish, grad, reduced, reason);

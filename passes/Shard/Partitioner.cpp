@@ -156,8 +156,13 @@ SmallVector<bool> Partitioner::keptPartial(Operation *op,
                          [&](AxisAttr axis) { return split.uses(axis); });
   };
   if (rule.linearity == ShardingRule::Linearity::Each &&
-      op->getNumOperands() == 1 && rule.linearIn[0])
-    keeps[0] = sums(op->getOperand(0));
+      op->getNumOperands() == 1 && rule.linearIn[0]) {
+    // Sums of what becomes larger (a cast to f32) cost less before, but those
+    // of a parameter's gradient wait until the end of the step.
+    bool grows = bytesOf(op->getResult(0)) > bytesOf(op->getOperand(0));
+    keeps[0] = sums(op->getOperand(0)) &&
+               (!grows || wishes.contains(op->getResult(0)));
+  }
   if (rule.linearity != ShardingRule::Linearity::Joint)
     return keeps;
   ShardingAttr first = shardingOf(op->getOperand(0).getType());
@@ -174,32 +179,45 @@ std::string Partitioner::reasonFor(Operation *user, Value value,
   ShardingAttr has = shardingOf(value.getType());
   std::string text;
   SmallVector<AxisAttr> axes;
+  bool isAlongSequence = false;
+  bool isParam = stored && stored.getRole() == "param";
+  std::string userName =
+      stored ? "storing " + stored.getSymName().str() : nameOf(user);
   auto add = [&](std::string part) {
     text += (text.empty() ? "" : "; ") + part;
   };
   if (has.getPartial() != wanted.getPartial()) {
     Operation *producer = value.getDefiningOp();
     add((has.getReduction() == Reduction::Sum ? "sum of " : "maximum of ") +
-        (producer ? nameOf(producer) : "an accumulator") + " for " +
-        nameOf(user));
+        (producer ? nameOf(producer) : "an accumulator") + " for " + userName);
     llvm::append_range(axes, has.partialAxes());
   }
   for (unsigned dim = 0; dim < has.getDims().size(); ++dim) {
     if (has.getDims()[dim] == wanted.getDims()[dim])
       continue;
     CommonSplit both = commonSplit(has.axesOf(dim), wanted.axesOf(dim));
-    if (!both.restA.empty())
-      add(nameOf(user) + " needs " + (both.restB.empty() ? "more" : "others") +
+    if (!both.restA.empty() && isParam)
+      add("new value of " + stored.getSymName().str() + ", once per step");
+    else if (!both.restA.empty())
+      add(userName + " needs " + (both.restB.empty() ? "more" : "others") +
           " of dimension " + std::to_string(dim));
+    const llvm::SmallBitVector &sequence = facts[value].sequence;
+    isAlongSequence |= dim < sequence.size() && sequence[dim];
     llvm::append_range(axes, both.restA);
     llvm::append_range(axes, both.restB);
   }
   if (text.empty())
-    text = nameOf(user) + " works on its part";
+    text = userName + " works on its part";
   SmallVector<StringRef> names;
   for (AxisAttr axis : axes)
     if (!llvm::is_contained(names, axis.getName().getValue()))
       names.push_back(axis.getName());
+  // An axis may split for the sake of a switch.
+  if (isAlongSequence && strategy.sequenceParallel &&
+      llvm::is_contained(names, "tp"))
+    names.push_back("sequence_parallel");
+  if (isParam && strategy.zero1 && llvm::is_contained(names, "dp"))
+    names.push_back("zero1");
   for (StringRef name : names)
     text += " [" + strategy.origin(name) + "]";
   return text;
@@ -219,7 +237,9 @@ FailureOr<Value> Partitioner::reshard(Operation *user, Value value,
   if (known)
     return known;
   OpBuilder builder(user);
-  known = ReshardOp::create(builder, user->getLoc(), *type, value,
+  Location loc =
+      stored ? NameLoc::get(stored.getSymNameAttr()) : user->getLoc();
+  known = ReshardOp::create(builder, loc, *type, value,
                             reasonFor(user, value, wanted));
   Facts inherited = facts.lookup(value);
   for (unsigned dim = 0; dim < wanted.getDims().size(); ++dim)
@@ -417,7 +437,9 @@ LogicalResult Partitioner::visitReturn(Operation *op) {
     if (Value sum = resolved.lookup(operand.get());
         sum && shardingOf(operand.get().getType()) != wanted)
       operand.set(sum);
+    stored = buffer;
     FailureOr<Value> value = reshard(op, operand.get(), wanted);
+    stored = {};
     if (failed(value))
       return failure();
     operand.set(*value);

@@ -82,6 +82,8 @@ private:
   llvm::DenseMap<mlir::Value, mlir::Value> resolved;
   llvm::DenseMap<std::tuple<mlir::Value, mlir::Type, unsigned>, mlir::Value>
       made;
+  /// While the results are visited: what the result is stored in.
+  BufferOp stored;
 };
 
 /// Writes out an op whose whole form cannot follow how its operands are split:

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "../Shard/FactorSplit.h"
 #include "LocalProgram.h"
+#include "nxdt/Passes/Origins.h"
 #include "nxdt/Registry/ShardingRules.h"
 
 #include "mlir/IR/IRMapping.h"
@@ -37,12 +38,15 @@ private:
                                 const FactorSplit &split,
                                 SmallVectorImpl<Value> &operands);
   SmallVector<unsigned> paddedDims(Value value);
+  void keepOrigins(Operation *op);
 
   func::FuncOp func;
   LocalProgram program;
   IRMapping mapping;
   /// Values whose padding is known to be zero.
   DenseSet<Value> zeroPadded;
+  /// Names of values where they are kept (Origins.h).
+  DenseMap<Value, StringAttr> origins;
 };
 } // namespace
 
@@ -139,6 +143,8 @@ LogicalResult Localizer::lower(Operation *op) {
     results.push_back(localType(cast<RankedTensorType>(type)));
   OperationState state(op->getLoc(), op->getName());
   state.attributes = op->getAttrs();
+  // Names go to the values that are whole: masks may follow.
+  state.attributes.erase(kOriginAttr);
   if (!isa<SquareSumOp>(op)) {
     ShardingRule rule = shardingRuleOf(op);
     FailureOr<FactorSplit> split = splitOf(op, rule);
@@ -188,6 +194,21 @@ LogicalResult Localizer::lower(Operation *op) {
   return success();
 }
 
+/// What stands for a value has its name, and says how it lies.
+void Localizer::keepOrigins(Operation *op) {
+  if (!func->hasAttr(kOriginAttr))
+    return;
+  auto reshard = dyn_cast<ReshardOp>(op);
+  for (Value result : op->getResults()) {
+    StringAttr origin =
+        reshard ? origins.lookup(reshard.getInput()) : originOf(result);
+    if (!origin)
+      continue;
+    origins[result] = origin;
+    setOrigin(mapping.lookup(result), origin, result.getType());
+  }
+}
+
 /// Padding in buffers is zero.
 LogicalResult Localizer::lowerReturn(Operation *op) {
   SmallVector<Value> values;
@@ -210,12 +231,19 @@ LogicalResult Localizer::run() {
     mapping.map(argument, body->addArgument(localType(typeOf(argument)),
                                             argument.getLoc()));
     zeroPadded.insert(argument);
+    auto buffer = func.getArgAttrOfType<FlatSymbolRefAttr>(
+        argument.getArgNumber(), kBufferAttr);
+    if (buffer)
+      origins[argument] = StringAttr::get(
+          func.getContext(), func.getName() + "@" + buffer.getValue());
   }
   LogicalResult status = success();
-  for (Operation &op : old)
-    if (failed(status =
-                   isa<func::ReturnOp>(op) ? lowerReturn(&op) : lower(&op)))
+  for (Operation &op : old) {
+    status = isa<func::ReturnOp>(op) ? lowerReturn(&op) : lower(&op);
+    if (failed(status))
       break;
+    keepOrigins(&op);
+  }
   func.getBody().push_back(body);
   if (failed(status))
     return failure();

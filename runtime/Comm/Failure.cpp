@@ -6,7 +6,16 @@
 //===----------------------------------------------------------------------===//
 #include "runtime/Comm/Failure.h"
 
+#include "runtime/Comm/Status.h"
+
+#include <cstdlib>
+
 namespace nxdt::comm {
+
+bool isToldByPeer(const std::string &message) {
+  return std::getenv(kStatusFdVariable) && message.starts_with("rank ") &&
+         message.find(kFailedBySelf) != std::string::npos;
+}
 
 void FailureState::fail(const std::string &message) {
   std::vector<std::function<void()>> toCall;

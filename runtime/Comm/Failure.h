@@ -26,6 +26,14 @@ public:
       : std::runtime_error(message) {}
 };
 
+/// In the message of a rank that has met an error of its own, between its host
+/// and the error.
+constexpr const char *kFailedBySelf = ") failed: ";
+/// Whether the user reads of this failure without this rank: the one that it is
+/// about shares nxdt-run's terminal and tells its error itself (the launcher
+/// adds where). Under other launchers it may be on another screen.
+bool isToldByPeer(const std::string &message);
+
 /// The first failure of a run, seen by every thread of this rank. Once set it
 /// stays. Every wait of this library also waits for it.
 class FailureState {

@@ -408,6 +408,9 @@ int Launcher::report() const {
           strsignal(signal) + ")";
   } else if (how.empty()) {
     code = WEXITSTATUS(who->status);
+    // The first rank writes to this stderr itself, and has said what is wrong.
+    if (who->rank == 0 && code == 1)
+      return code;
     how = "ended with exit code " + std::to_string(code);
   }
   writeAll("error: rank " + std::to_string(who->rank) + " (" + host + ", pid " +

@@ -23,6 +23,9 @@ struct MonitorOptions {
   /// A rank waits this long for a collective while nobody compiles, loads or
   /// saves: an error.
   double progressTimeout_s = 600;
+  /// While somebody does that, all may wait: but without any progress of a rank
+  /// that compiles, loads or saves only this long.
+  double exemptTimeout_s = 1800;
   /// All ranks have to arrive within this time.
   double arrivalTimeout_s = 600;
   /// Without a beat for this long a rank counts as stopped.

@@ -77,7 +77,7 @@ void MonitorBase::run() {
 /// The program's thread is in a long computation, a system call or a destructor
 /// that does not return.
 void MonitorBase::endAfterFailure() {
-  if (claimReport()) {
+  if (claimReport() && !isToldByPeer(context->failure.message())) {
     std::string text = "error: " + context->failure.message() + "\n";
     if (write(STDERR_FILENO, text.data(), text.size()) < 0)
       _exit(kPeerFailureExitCode);

@@ -29,7 +29,8 @@ struct Peer {
   Clock::time_point statusAt = Clock::now(); ///< when `status` came
   Clock::time_point heard = Clock::now();
   bool finished = false;
-  double idle_s = 0; ///< waiting without progress, exempt phases left out
+  double idle_s = 0;   ///< waiting without progress, exempt phases left out
+  double exempt_s = 0; ///< in an exempt phase without progress
   uint64_t idleProgress = 0;
 };
 
@@ -261,6 +262,8 @@ private:
       if (!stuck.empty())
         return fail(stuck);
     }
+    if (judgeExempt(all, elapsed_s))
+      return;
     bool overdue = false;
     for (Peer &peer : peers) {
       bool idle = peer.status.waiting &&
@@ -285,6 +288,32 @@ private:
     if (!late.empty())
       text += "the others wait for " + listRanks(late, all, hosts()) + "; ";
     fail(text + "waiting: " + listRanks(waiting, all, hosts()));
+  }
+
+  /// Ranks that do not all save, or a save that hangs, must not last for ever.
+  bool judgeExempt(const std::vector<StatusSnapshot> &all, double elapsed_s) {
+    std::vector<int64_t> overdue, others;
+    for (size_t r = 0; r < peers.size(); ++r) {
+      Peer &peer = peers[r];
+      bool idle = isExempt(peer.status.phase) &&
+                  peer.status.progress == peer.idleProgress;
+      peer.exempt_s = idle ? peer.exempt_s + elapsed_s : 0;
+      if (peer.exempt_s > options.exemptTimeout_s)
+        overdue.push_back(static_cast<int64_t>(r));
+      else if (peer.status.phase != Phase::Finished)
+        others.push_back(static_cast<int64_t>(r));
+    }
+    if (overdue.empty())
+      return false;
+    char limit[32];
+    std::snprintf(limit, sizeof(limit), "%g", options.exemptTimeout_s);
+    std::string text = "no progress while compiling, loading or saving for " +
+                       std::string(limit) + " s (NXDT_COMM_SAVE_TIMEOUT_S): " +
+                       listRanks(overdue, all, hosts());
+    if (!others.empty())
+      text += "; the others: " + listRanks(others, all, hosts());
+    fail(text);
+    return true;
   }
 
   void judgeEnd() {

@@ -28,19 +28,23 @@ namespace nxdt::comm {
 /// The store refuses values above 8 MiB.
 constexpr size_t kStoreChunkBytes = 4 * 1024 * 1024;
 
-static double parseSeconds(const std::string &name, const std::string &text) {
+static double parseSeconds(const std::string &name, const std::string &text,
+                           const std::string &fallback) {
   char *end = nullptr;
   double value = std::strtod(text.c_str(), &end);
   if (text.empty() || *end != '\0' || !(value > 0) || value > 1e9)
     throw UserError(name + "='" + text +
-                    "' is not a number of seconds above 0 (default 600)");
+                    "' is not a number of seconds above 0 (default " +
+                    fallback + ")");
   return value;
 }
 
 WorldOptions worldOptions(const EnvironmentMap &env) {
   WorldOptions options;
   if (auto it = env.find("NXDT_COMM_TIMEOUT_S"); it != env.end())
-    options.timeout_s = parseSeconds(it->first, it->second);
+    options.timeout_s = parseSeconds(it->first, it->second, "600");
+  if (auto it = env.find("NXDT_COMM_SAVE_TIMEOUT_S"); it != env.end())
+    options.saveTimeout_s = parseSeconds(it->first, it->second, "1800");
   if (auto it = env.find("NXDT_COMM_CHECK_EVERY"); it != env.end()) {
     const std::string &text = it->second;
     if (text.empty() || text.size() > 9 ||
@@ -165,6 +169,7 @@ void World::connect() {
   monitorOptions.worldSize = process.worldSize;
   monitorOptions.host = hostName();
   monitorOptions.progressTimeout_s = options.timeout_s;
+  monitorOptions.exemptTimeout_s = options.saveTimeout_s;
   monitorOptions.arrivalTimeout_s = options.timeout_s;
   monitorOptions.silence_s = options.silence_s;
   monitorOptions.grace_s = options.grace_s;
@@ -319,10 +324,14 @@ void World::createGroups(const Mesh &mesh,
       std::string text = groupText(n.name, members);
       context->status.waitBegins("the connections of group " + text);
       context->status.dataBegins();
-      transport = makeGlooTransport(
-          store, "group/" + text + "/" + std::to_string(hashText(text)),
-          indexOf(members, rank()), static_cast<int64_t>(members.size()),
-          *device);
+      // Gloo's own errors carry stack frames of c10d; who has ended and why
+      // says the monitor.
+      transport = atStore([&] {
+        return makeGlooTransport(
+            store, "group/" + text + "/" + std::to_string(hashText(text)),
+            indexOf(members, rank()), static_cast<int64_t>(members.size()),
+            *device);
+      });
       context->status.dataEnds();
       context->status.waitEnds();
     }
@@ -348,9 +357,9 @@ void World::finish() {
 }
 
 void World::fail(const std::string &message) {
-  context->failure.fail("rank " + std::to_string(rank()) + " (" + hostName() +
-                        ") failed: " + message + "; it last reported: " +
-                        context->status.snapshot().text);
+  context->failure.fail(
+      "rank " + std::to_string(rank()) + " (" + hostName() + kFailedBySelf +
+      message + "; it last reported: " + context->status.snapshot().text);
   if (monitor)
     monitor->flushFailure();
 }
@@ -376,7 +385,7 @@ void World::abort(const std::exception &exception) {
     if (monitor)
       monitor->flushFailure();
   }
-  if (mine) {
+  if (mine && !(isShared && isToldByPeer(exception.what()))) {
     std::fprintf(stderr, "error: %s\n", exception.what());
     std::fflush(stderr);
   }
@@ -386,9 +395,11 @@ void World::abort(const std::exception &exception) {
 
 World::~World() {
   if (!finished && size() > 1) {
-    if (!context->failure.failed())
-      fail("the rank ended before the others");
-    else if (monitor)
+    // Says nothing itself, unlike a rank that fails: the others tell.
+    context->failure.fail("rank " + std::to_string(rank()) + " (" + hostName() +
+                          ") ended before the others; it last reported: " +
+                          context->status.snapshot().text);
+    if (monitor)
       monitor->flushFailure();
   }
   groups.clear();

@@ -35,12 +35,15 @@ struct WorldOptions {
   std::string device = "cpu";
   /// See MonitorOptions; both from NXDT_COMM_TIMEOUT_S where that is set.
   double timeout_s = 600;
+  /// From NXDT_COMM_SAVE_TIMEOUT_S where that is set.
+  double saveTimeout_s = 1800;
   double silence_s = 6.0;
   double grace_s = 2.5;
 };
 
-/// Options from NXDT_COMM_TIMEOUT_S (seconds, more than 0) and
-/// NXDT_COMM_CHECK_EVERY (0 or more). Throws UserError for any other value.
+/// Options from NXDT_COMM_TIMEOUT_S and NXDT_COMM_SAVE_TIMEOUT_S (seconds, more
+/// than 0) and NXDT_COMM_CHECK_EVERY (0 or more). Throws UserError for any
+/// other value.
 WorldOptions worldOptions(const EnvironmentMap &env);
 
 /// One per process. Order of use on all ranks: create, broadcastBytes and

@@ -180,7 +180,7 @@ struct Executor::Impl {
       for (; at < bound.instructions.size(); ++at)
         if (const auto *collective =
                 std::get_if<BoundCollective>(&bound.instructions[at]))
-          runCollectiveAt(*collective, program, bound, check);
+          runCollectiveAt(*collective, program, bound, at, check);
         else
           runInstruction(program, bound, at, check);
     } catch (const comm::CommError &) {
@@ -203,7 +203,7 @@ struct Executor::Impl {
 
   void runCollectiveAt(const BoundCollective &collective,
                        const plan::Program &program, BoundProgram &bound,
-                       bool check) {
+                       size_t at, bool check) {
     std::vector<at::Tensor> &values = bound.values;
     at::Tensor out =
         collective.outBuffer < 0 ? at::Tensor() : values[collective.out];
@@ -212,6 +212,8 @@ struct Executor::Impl {
     if (check)
       checkResult(program.values[collective.out], result, 0);
     values[collective.out] = std::move(result);
+    if (options.observer)
+      options.observer(program, at, values);
     for (int32_t index : collective.frees)
       values[index] = at::Tensor();
   }
@@ -250,6 +252,8 @@ struct Executor::Impl {
         values[index].copy_(results[i]);
     }
     results.clear();
+    if (options.observer)
+      options.observer(program, at, values);
     if (instruction.isVjp)
       for (int32_t index : instruction.freesBefore)
         values[index] = at::Tensor();

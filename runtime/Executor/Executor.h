@@ -18,6 +18,7 @@
 
 #include "ATen/core/Tensor.h"
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -35,6 +36,11 @@ struct ExecutorOptions {
   /// This rank among those of the plan's mesh, with the groups that groupSpecs
   /// (Collectives.h) names; it must outlive the executor. Null: one rank.
   comm::RankView *world = nullptr;
+  /// Called after each instruction with the program's values as they are then:
+  /// results are there, what the instruction used last may be gone.
+  std::function<void(const plan::Program &program, size_t index,
+                     const std::vector<at::Tensor> &values)>
+      observer = {};
 };
 
 class Executor {

@@ -23,6 +23,7 @@
 #include "runtime/Train/ModelState.h"
 #include "runtime/Train/PlanFolder.h"
 #include "runtime/Train/Ranks.h"
+#include "runtime/Train/StepTraffic.h"
 #include "runtime/Train/StopSignal.h"
 
 #include <chrono>
@@ -40,6 +41,7 @@ public:
       : config(folder.config), out(out), ranks(world), peers(ranks),
         loading(std::in_place, world, comm::Phase::Loading),
         executor(std::move(folder.plan), {folder.planPath, false, world}),
+        traffic(executor.plan(), config.numMicroBatches(), world),
         rows(executor), state(executor),
         dataset(Dataset::open(trainDir(), executor.plan().sequenceLength,
                               executor.plan().vocabSize, "data.train_dir")),
@@ -81,6 +83,7 @@ private:
   RankPeers peers;
   std::optional<Ranks::Scope> loading; ///< until the first step
   Executor executor;
+  StepTraffic traffic;
   DataRows rows;
   ModelState state;
   Dataset dataset;

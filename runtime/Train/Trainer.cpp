@@ -148,6 +148,7 @@ void Trainer::trainStep() {
       learningRate(config.model.optim.lr, config.model.optim.sched, step);
   executor.buffer("lr").fill_(metrics.lr);
   executor.buffer("step").fill_(double(step + 1));
+  traffic.begin();
   executor.run("begin_step");
   int trainStep = executor.find("train_step");
   for (int64_t i = 0; i < config.numMicroBatches(); ++i) {
@@ -161,6 +162,7 @@ void Trainer::trainStep() {
             executor.buffer("token_count").item<int64_t>());
   executor.run("update_step");
   synchronize(executor.device());
+  traffic.end();
   ++step;
 
   metrics.step = step;
@@ -259,7 +261,9 @@ int Trainer::run(int threads) {
     save(/*atEnd=*/true);
   progress.finish();
   if (step > firstStep)
-    std::fputs(memoryTable(executor, peak, baseBytes).c_str(), out);
+    std::fputs(
+        (memoryTable(executor, peak, baseBytes) + traffic.table()).c_str(),
+        out);
   std::fflush(out);
   if (!stopSignal)
     return 0;

@@ -124,6 +124,18 @@ void late(World &world) {
   world.group("tp").barrier("after");
 }
 
+/// One rank saves, the others go on: each waits for what the other never does.
+void loneSave(World &world) {
+  makeWorldGroup(world);
+  world.status().setStep(2);
+  world.group("tp").barrier("before");
+  if (world.rank() == victim()) {
+    PhaseScope scope(world.status(), Phase::Saving);
+    sleepSeconds(1000);
+  }
+  world.group("tp").barrier("after");
+}
+
 /// Longer than the timeout, but compiling.
 void slowCompile(World &world) {
   std::string plan;
@@ -215,6 +227,7 @@ int runRankProgram(const std::string &name) {
       {"exitEarly", exitEarly},
       {"late", late},
       {"slowCompile", slowCompile},
+      {"loneSave", loneSave},
       {"fingerprint", fingerprint},
       {"dangling", dangling},
       {"latency", latency},

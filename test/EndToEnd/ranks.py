@@ -167,6 +167,9 @@ def refusals(plans):
     log = plans.work / "log-refused"
     refused(plans, "pipeline * context) = 2, the configuration has 1", *plans.arguments(plans.zero1, log, "trainer.devices=1"))
     refused(plans, "trainer.num_nodes = 2: start nxdt-run on every node", *plans.arguments(plans.zero1, log, "trainer.devices=1", "trainer.num_nodes=2"))
+    done = plans.programs.run("nxdt-run", *plans.arguments(plans.zero1, log, TWO, "data.train_dir=/nonexistent"))
+    told_once = done.stderr.count("error: ") == 1 and "/nonexistent: there is no such folder" in done.stderr
+    check(done.returncode == 1 and told_once and "frame #" not in done.stderr, f"not one error, exit status {done.returncode}:\n{done.stderr}")
     launched = {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29555"}
     refused(
         plans, "torchrun has started 1 process, but trainer.devices * trainer.num_nodes = 2 * 1 = 2",

@@ -43,7 +43,7 @@ class Programs:
     """The three tools of a build folder."""
 
     def __init__(self, folder):
-        self.folder = Path(folder)
+        self.folder = Path(folder).resolve()
 
     def path(self, name):
         program = self.folder / name

@@ -28,7 +28,7 @@ module attributes {nxdt.mesh = #nxdt.mesh<dp = 1, tp = 4>, nxdt.sharding_rules =
 // value that is gathered in the forward is gathered once more in the backward.
 // CHECK-LABEL: func @train_step
 // CHECK: %[[P:.*]] = nxdt.aten "aten::linear"
-// CHECK: %[[S:.*]] = nxdt.reshard %[[P]] {{.*}}partial [tp]>> -> tensor<2x8x16xf32, #nxdt.sharding<#mesh, {{\[}}[dp], [tp], []]>>
+// CHECK: %[[S:.*]] = nxdt.reshard %[[P]] {reason = "{{.*}} [tp] [sequence_parallel]"} {{.*}}partial [tp]>> -> tensor<2x8x16xf32, #nxdt.sharding<#mesh, {{\[}}[dp], [tp], []]>>
 // CHECK: %[[N:.*]] = nxdt.aten "aten::exp"(%[[S]])
 // CHECK: %[[G:.*]] = nxdt.reshard %[[N]] {{.*}} -> tensor<2x8x16xf32, #nxdt.sharding<#mesh, {{\[}}[dp], [], []]>>
 // CHECK: %[[U:.*]] = nxdt.aten "aten::linear"(%[[G]], %{{.*}}, none)
@@ -63,7 +63,7 @@ module attributes {nxdt.mesh = #nxdt.mesh<dp = 2, tp = 4>, nxdt.strategy = {sequ
 // CHECK-SAME: {nxdt.buffer = @w.reduced_grad}
 // CHECK: %[[W:.*]] = nxdt.reshard %{{.*}} {{.*}} -> tensor<8x4xf32, #nxdt.sharding<#mesh, {{\[}}[dp], []]>>
 // CHECK: %[[U:.*]] = nxdt.sgd %[[W]]
-// CHECK: nxdt.reshard %[[U]] {{.*}} -> tensor<8x4xf32, #nxdt.sharding<#mesh, {{\[}}[], []]>>
+// CHECK: nxdt.reshard %[[U]] {reason = "new value of w, once per step [trainer.devices = 2 (a.yaml:1:1)] [zero1]"} {{.*}} -> tensor<8x4xf32, #nxdt.sharding<#mesh, {{\[}}[], []]>>
 module attributes {nxdt.mesh = #nxdt.mesh<dp = 2, tp = 1>, nxdt.strategy = {zero1 = true, origins = {dp = "trainer.devices = 2 (a.yaml:1:1)"}}} {
   nxdt.buffer @w {role = "param"} : tensor<8x4xf32>
   nxdt.buffer @w.grad {role = "grad", param = "w"} : tensor<8x4xf32>
@@ -131,5 +131,35 @@ module attributes {nxdt.mesh = #nxdt.mesh<dp = 1, tp = 4>, nxdt.sharding_rules =
     %dq, %dk, %dv = nxdt.sdpa_backward %o, %q, %k, %v, %o, %lse {causal = true, scale = 0.5 : f64} : (tensor<1x8x4x4xf32>, tensor<1x8x4x4xf32>, tensor<1x2x4x4xf32>, tensor<1x2x4x4xf32>, tensor<1x8x4x4xf32>, tensor<1x8x4xf32>) -> (tensor<1x8x4x4xf32>, tensor<1x2x4x4xf32>, tensor<1x2x4x4xf32>)
     %0 = nxdt.accumulate %g, %dk : tensor<1x2x4x4xf32>, tensor<1x2x4x4xf32>
     return %0 : tensor<1x2x4x4xf32>
+  }
+}
+
+// -----
+
+// A sum that becomes wider is summed before that, and once for all its uses; a gradient's cast is not waited for.
+// CHECK-LABEL: func @train_step
+// CHECK: %[[P:.*]] = nxdt.aten "aten::linear"{{.*}}partial [tp]>>
+// CHECK: %[[S:.*]] = nxdt.reshard %[[P]]
+// CHECK: nxdt.aten "aten::to.dtype"(%[[S]],
+// CHECK: nxdt.aten "aten::add.Tensor"(%[[S]],
+// CHECK: %[[G:.*]] = nxdt.weight_grad {{.*}} partial [dp]>>
+// CHECK-NOT: nxdt.reshard
+// CHECK: nxdt.aten "aten::to.dtype"(%[[G]], {{.*}} partial [dp]>>
+// CHECK-NEXT: nxdt.accumulate
+module attributes {nxdt.mesh = #nxdt.mesh<dp = 2, tp = 4>, nxdt.sharding_rules = [{pattern = "w", dims = [[], ["tp"]]}]} {
+  nxdt.buffer @w {role = "param"} : tensor<16x64xbf16>
+  nxdt.buffer @w.grad {role = "grad", param = "w"} : tensor<16x64xf32>
+  nxdt.buffer @x {role = "input"} : tensor<2x8x64xbf16>
+  nxdt.buffer @wide {role = "scalar"} : tensor<2x8x16xf32>
+  nxdt.buffer @narrow {role = "scalar"} : tensor<2x8x16xbf16>
+  func.func @train_step(%w: tensor<16x64xbf16> {nxdt.buffer = @w}, %x: tensor<2x8x64xbf16> {nxdt.buffer = @x}, %g: tensor<16x64xf32> {nxdt.buffer = @w.grad}) -> (tensor<2x8x16xf32> {nxdt.buffer = @wide}, tensor<2x8x16xbf16> {nxdt.buffer = @narrow}, tensor<16x64xf32> {nxdt.buffer = @w.grad}) {
+    %0 = nxdt.aten "aten::linear"(%x, %w, none) : (tensor<2x8x64xbf16>, tensor<16x64xbf16>) -> tensor<2x8x16xbf16>
+    %1 = nxdt.aten "aten::to.dtype"(%0, f32, false, false, none) : (tensor<2x8x16xbf16>) -> tensor<2x8x16xf32>
+    %2 = nxdt.aten "aten::exp"(%1) : (tensor<2x8x16xf32>) -> tensor<2x8x16xf32>
+    %3 = nxdt.aten "aten::add.Tensor"(%0, %0, 1) : (tensor<2x8x16xbf16>, tensor<2x8x16xbf16>) -> tensor<2x8x16xbf16>
+    %4 = nxdt.weight_grad %3, %x : tensor<2x8x16xbf16>, tensor<2x8x64xbf16> -> tensor<16x64xbf16> loc("w^")
+    %5 = nxdt.aten "aten::to.dtype"(%4, f32, false, false, none) : (tensor<16x64xbf16>) -> tensor<16x64xf32> loc("w^")
+    %6 = nxdt.accumulate %g, %5 : tensor<16x64xf32>, tensor<16x64xf32>
+    return %2, %3, %6 : tensor<2x8x16xf32>, tensor<2x8x16xbf16>, tensor<16x64xf32>
   }
 }

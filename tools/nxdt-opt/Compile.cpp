@@ -181,6 +181,7 @@ LogicalResult Compilation::run() {
   PipelineOptions pipeline;
   pipeline.fuseAttention = config.model.fuseFlashAttention;
   pipeline.device = deviceOf(config);
+  pipeline.markOrigins = options.markOrigins;
   for (const Phase &phase : trainingPhases(pipeline)) {
     PassManager pm(&context);
     phase.build(pm);

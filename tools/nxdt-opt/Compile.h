@@ -21,6 +21,8 @@ struct CompileOptions {
   std::string stopAfter;
   /// Folder for the IR after each phase; empty = none.
   std::string dumpPhases;
+  /// Name values (Origins.h).
+  bool markOrigins = false;
 };
 
 /// One compilation. Diagnostics go to stderr; UserError for what is wrong
@@ -31,6 +33,8 @@ public:
 
   mlir::LogicalResult run();
   const plan::Plan &plan() const { return result; }
+  /// What the plan was emitted from.
+  mlir::ModuleOp lowered() { return *module; }
   /// The IR where it stopped, with module paths as locations.
   std::string text();
 

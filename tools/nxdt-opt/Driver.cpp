@@ -9,6 +9,8 @@
 #include "Compile.h"
 #include "PlanFolder.h"
 #include "Summary.h"
+#include "nxdt/Analysis/Explain.h"
+#include "nxdt/Analysis/Report.h"
 #include "nxdt/Config/Load.h"
 #include "nxdt/Support/UserError.h"
 
@@ -31,12 +33,22 @@ const char *nxdt::driverUsage() {
          "\n"
          "  --explain-config     each key of the file: honoured, equivalent, "
          "ignored or refused, and why\n"
+         "  --report[=json]      what the strategy costs: memory, collectives "
+         "with their reasons, FLOPs\n"
+         "  --explain=NAME       why a parameter, buffer or module lies as it "
+         "does, and its collectives\n"
+         "  --diff OTHER.yaml    both strategies side by side; overrides apply "
+         "to both\n"
          "  --emit=PHASE         the IR after a phase: captured, "
          "functionalized, loss, fused,\n"
          "                       autodiff, step, sharded, recomputed, spmd, "
          "lowered; or 'plan'\n"
          "  -o PATH              where to write it: a file; for 'plan' a "
          "folder that nxdt-run --plan takes\n"
+         "  --origins            names values in the IR from 'step' on and in "
+         "the plan, so that plans can be\n"
+         "                       compared value by value (nxdt-run --simulate "
+         "does)\n"
          "  --dump-phases=DIR    also writes the IR after each phase to DIR\n"
          "  --help               this text; for .mlir input, see nxdt-opt "
          "--help without a CONFIG\n"
@@ -79,10 +91,18 @@ static DriverOptions parseArguments(int argc, char **argv) {
     StringRef argument = argv[i];
     if (takeOption("--emit", argc, argv, i, options.emit) ||
         takeOption("--dump-phases", argc, argv, i, options.dumpPhases) ||
+        takeOption("--explain", argc, argv, i, options.explain) ||
+        takeOption("--diff", argc, argv, i, options.diff) ||
         takeOption("-o", argc, argv, i, options.output))
       continue;
-    if (argument == "--explain-config") {
+    if (argument == "--origins") {
+      options.markOrigins = true;
+    } else if (argument == "--explain-config") {
       options.explainConfig = true;
+    } else if (argument == "--report") {
+      options.report = "text";
+    } else if (argument.consume_front("--report=")) {
+      options.report = argument.str();
     } else if (isConfigFile(argument)) {
       if (!options.config.empty())
         throw UserError("two configurations given: " + options.config +
@@ -100,42 +120,102 @@ static DriverOptions parseArguments(int argc, char **argv) {
     throw UserError(
         "--emit=" + options.emit + ": known are " +
         llvm::join(std::begin(kEmitKinds), std::end(kEmitKinds), ", "));
+  if (!options.report.empty() && options.report != "text" &&
+      options.report != "json")
+    throw UserError("--report=" + options.report + ": known are text, json");
+  if (!options.report.empty() + !options.explain.empty() +
+          !options.diff.empty() + !options.emit.empty() +
+          options.explainConfig >
+      1)
+    throw UserError("--report, --explain, --diff, --explain-config and --emit "
+                    "exclude each other");
   if (options.emit == "plan" && options.output.empty())
     throw UserError("--emit=plan needs -o DIR");
+  if (options.markOrigins && options.emit.empty() && options.dumpPhases.empty())
+    throw UserError("--origins needs --emit=PHASE or --dump-phases=DIR");
   if (options.emit.empty() && !options.output.empty())
     throw UserError("-o needs --emit=PHASE");
   return options;
 }
 
+namespace {
+/// A configuration, loaded and compiled.
+struct Compiled {
+  Compiled(const std::string &path, const DriverOptions &options,
+           bool forExecution)
+      : loaded(loadRunConfig({path, options.overrides, forExecution})),
+        compilation(loaded.run,
+                    {options.emit, options.dumpPhases, options.markOrigins}) {
+    if (forExecution)
+      for (const std::string &notice : loaded.notices)
+        llvm::errs() << "note: " << notice << '\n';
+  }
+
+  bool run() { return mlir::succeeded(compilation.run()); }
+  StrategyReport report() {
+    return makeReport(loaded.run, compilation.plan(), compilation.lowered());
+  }
+  /// Throws UserError if a rank needs more than it may.
+  void checkBudget() {
+    if (loaded.run.strategy.budgetBytes == 0)
+      return;
+    std::string problem = budgetProblem(loaded.run, report());
+    if (!problem.empty())
+      throw UserError(problem);
+  }
+
+  LoadedConfig loaded;
+  Compilation compilation;
+};
+} // namespace
+
+static int runDiff(Compiled &a, const DriverOptions &options) {
+  Compiled b(options.diff, options, /*forExecution=*/false);
+  if (!b.run())
+    return 1;
+  llvm::outs() << diffText(a.loaded.run, a.report(), b.loaded.run, b.report());
+  llvm::outs().flush();
+  a.checkBudget();
+  b.checkBudget();
+  return 0;
+}
+
 static int run(const DriverOptions &options) {
-  LoadOptions load;
-  load.path = options.config;
-  load.overrides = options.overrides;
   if (options.explainConfig) {
-    llvm::outs() << explainConfig(load);
+    llvm::outs() << explainConfig({options.config, options.overrides, false});
     return 0;
   }
-  bool summary = options.emit.empty() && options.dumpPhases.empty();
-  // The summary is also for files that this version cannot run.
-  load.forExecution = !summary;
-  LoadedConfig loaded = loadRunConfig(load);
-  if (!summary)
-    for (const std::string &notice : loaded.notices)
-      llvm::errs() << "note: " << notice << '\n';
-
-  CompileOptions compile;
-  compile.stopAfter = options.emit;
-  compile.dumpPhases = options.dumpPhases;
-  Compilation compilation(loaded.run, compile);
-  if (mlir::failed(compilation.run()))
+  // What only tells is also for files that this version cannot run.
+  bool forExecution = !options.emit.empty() || !options.dumpPhases.empty();
+  Compiled compiled(options.config, options, forExecution);
+  if (!compiled.run())
     return 1;
-  if (summary)
-    llvm::outs() << summarize(loaded.run, compilation.plan(), loaded.notices,
-                              loaded.unsupported);
-  else if (options.emit == "plan")
-    writePlanFolder(loaded.run, compilation.plan(), options.output);
-  else if (!options.emit.empty())
+  Compilation &compilation = compiled.compilation;
+  const RunConfig &config = compiled.loaded.run;
+  if (!options.diff.empty())
+    return runDiff(compiled, options);
+  if (options.emit == "plan") {
+    compiled.checkBudget();
+    writePlanFolder(config, compilation.plan(), options.output);
+    return 0;
+  }
+  if (!options.emit.empty()) {
     writeText(options.output, compilation.text());
+    return 0;
+  }
+  if (options.report == "text")
+    llvm::outs() << reportText(compiled.report());
+  else if (options.report == "json")
+    llvm::outs() << reportJson(compiled.report());
+  else if (!options.explain.empty())
+    llvm::outs() << explain(options.explain, config, compilation.plan(),
+                            compilation.lowered());
+  else if (!forExecution)
+    llvm::outs() << summarize(config, compilation.plan(),
+                              compiled.loaded.notices,
+                              compiled.loaded.unsupported);
+  llvm::outs().flush();
+  compiled.checkBudget();
   return 0;
 }
 

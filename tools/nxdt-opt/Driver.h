@@ -20,6 +20,10 @@ struct DriverOptions {
   std::string output;
   std::string dumpPhases;
   bool explainConfig = false;
+  std::string report;  ///< "text", "json"; empty = none
+  std::string explain; ///< a parameter, buffer or module
+  std::string diff;    ///< the other configuration
+  bool markOrigins = false;
 };
 
 /// True if the command line names a YAML file: everything else is for MLIR's

@@ -35,6 +35,22 @@ static constexpr HubParam kLlama[] = {
     {"gate_proj", ParamRole::Column},   {"up_proj", ParamRole::Column},
     {"down_proj", ParamRole::Row}};
 
+static StringRef roleText(ParamRole role) {
+  switch (role) {
+  case ParamRole::Column:
+    return "Llama's column-parallel linear layer, its outputs are split";
+  case ParamRole::KeyValue:
+    return "Llama's column-parallel linear layer, its key/value heads are "
+           "split";
+  case ParamRole::Row:
+    return "Llama's row-parallel linear layer, its inputs are split and the "
+           "outputs are sums";
+  case ParamRole::Table:
+    return "Llama's table over the vocabulary, which is split";
+  }
+  return "";
+}
+
 /// The rule of one parameter of the hub; null if it lies on every rank.
 static DictionaryAttr hubRule(Builder &b, BufferOp param,
                               const StrategyConfig &strategy) {
@@ -58,8 +74,21 @@ static DictionaryAttr hubRule(Builder &b, BufferOp param,
   if (isRow && rank == 1)
     return {};
   dims[isRow ? 1 : 0] = b.getArrayAttr({axis});
-  return b.getDictionaryAttr({b.getNamedAttr("pattern", param.getSymNameAttr()),
-                              b.getNamedAttr("dims", b.getArrayAttr(dims))});
+  return b.getDictionaryAttr(
+      {b.getNamedAttr("pattern", param.getSymNameAttr()),
+       b.getNamedAttr("dims", b.getArrayAttr(dims)),
+       b.getNamedAttr("origin", b.getStringAttr(roleText(known->role)))});
+}
+
+static DictionaryAttr userRule(Builder &b, const ParamShardingRule &rule) {
+  SmallVector<Attribute> dims;
+  for (const std::vector<std::string> &axes : rule.dims)
+    dims.push_back(
+        b.getStrArrayAttr(SmallVector<StringRef>(axes.begin(), axes.end())));
+  return b.getDictionaryAttr(
+      {b.getNamedAttr("pattern", b.getStringAttr(rule.pattern)),
+       b.getNamedAttr("dims", b.getArrayAttr(dims)),
+       b.getNamedAttr("origin", b.getStringAttr(rule.origin))});
 }
 
 void nxdt::annotateStrategy(ModuleOp module, const RunConfig &config) {
@@ -85,7 +114,10 @@ void nxdt::annotateStrategy(ModuleOp module, const RunConfig &config) {
                                   b.getBoolAttr(strategy.sequenceParallel)),
                    b.getNamedAttr("origins", origins.getDictionary(context))}));
   SmallVector<Attribute> rules;
-  if (config.model.plugin.empty() && strategy.tensorModelParallelSize > 1)
+  for (const ParamShardingRule &rule : strategy.shardingRules)
+    rules.push_back(userRule(b, rule));
+  if (rules.empty() && config.model.plugin.empty() &&
+      strategy.tensorModelParallelSize > 1)
     for (auto buffer : module.getOps<BufferOp>())
       if (buffer.getRole() == "param")
         if (DictionaryAttr rule = hubRule(b, buffer, strategy))

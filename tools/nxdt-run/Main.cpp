@@ -11,6 +11,7 @@
 #include "Compile.h"
 #include "Options.h"
 #include "Rank.h"
+#include "Simulate.h"
 #include "nxdt/Config/Load.h"
 #include "nxdt/Support/Compiler.h"
 #include "nxdt/Support/UserError.h"
@@ -48,6 +49,8 @@ static int runNxdt(int argc, char **argv) {
     return 0;
   }
   sleepAtBarriers(argv);
+  if (options.action == run::Options::Action::Simulate)
+    return run::simulateStrategy(options);
   comm::ProcessEnvironment process =
       comm::readProcessEnvironment(comm::currentEnvironment());
   if (!process.isLaunched())

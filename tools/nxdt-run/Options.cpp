@@ -7,6 +7,8 @@
 #include "Options.h"
 #include "nxdt/Support/UserError.h"
 
+#include <charconv>
+
 namespace nxdt::run {
 namespace {
 
@@ -17,6 +19,36 @@ bool isConfigFile(const std::string &argument) {
 
 bool isOverride(const std::string &argument) {
   return argument.starts_with("~") || argument.find('=') != std::string::npos;
+}
+
+int64_t positiveNumber(const std::string &text) {
+  int64_t value = 0;
+  auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value < 1)
+    throw UserError("--steps takes a number from 1 up, not '" + text + "'");
+  return value;
+}
+
+bool takeSimulate(const std::vector<std::string> &arguments, size_t &i,
+                  Options &out) {
+  const std::string &argument = arguments[i];
+  if (argument == "--steps" || argument.starts_with("--steps=")) {
+    if (argument == "--steps" && i + 1 == arguments.size())
+      throw UserError("--steps needs a number");
+    out.steps = positiveNumber(argument == "--steps"
+                                   ? arguments[++i]
+                                   : argument.substr(argument.find('=') + 1));
+    out.stepsGiven = true;
+    return true;
+  }
+  if (argument != "--simulate" && argument != "--simulate-ops" &&
+      argument != "--simulate-after-each-pass")
+    return false;
+  out.action = Options::Action::Simulate;
+  out.simulateOps |= argument == "--simulate-ops";
+  out.simulateAfterEachPass |= argument == "--simulate-after-each-pass";
+  return true;
 }
 
 } // namespace
@@ -33,13 +65,27 @@ const char *usage() {
          "or srun it is one of theirs.\n"
          "\n"
          "  --plan DIR               a folder with plan.json and config.yaml\n"
+         "  --simulate               instead of training: all ranks in this "
+         "process for --steps N steps\n"
+         "                           (default 2), compared with the same model "
+         "on one rank: losses,\n"
+         "                           gradients, weights, optimizer state; "
+         "names "
+         "the first operation that\n"
+         "                           differs\n"
+         "  --simulate-ops           the same, and compares all values inside "
+         "of programs\n"
+         "  --simulate-after-each-pass  the same after each phase that changes "
+         "how something is computed:\n"
+         "                           fused, sharded, recomputed\n"
          "  --help-config [SECTION]  all keys of the YAML: type, default, "
          "legal values, status\n"
          "  --help                   this text\n"
          "\n"
          "Overrides are Hydra's: a.b=v sets, +a.b=v adds, ++a.b=v does either, "
          "~a.b deletes.\n"
-         "Exit code: 0; 1 after an error; 75 after an error of another rank; "
+         "Exit code: 0; 1 after an error or a difference; 75 after an error of "
+         "another rank; "
          "128 + n if signal n\nended the run between two steps.\n";
 }
 
@@ -74,9 +120,13 @@ Options parseOptions(const std::vector<std::string> &arguments) {
         throw UserError("--plan needs a folder");
       continue;
     }
+    if (takeSimulate(arguments, i, out))
+      continue;
     if (argument.starts_with("-") && argument != "-")
       throw UserError("unknown option '" + argument +
-                      "' (known: --plan, --help-config, --help)");
+                      "' (known: --plan, --simulate, --simulate-ops, "
+                      "--simulate-after-each-pass, --steps, --help-config, "
+                      "--help)");
     if (isOverride(argument)) {
       out.overrides.push_back(argument);
       continue;
@@ -90,6 +140,12 @@ Options parseOptions(const std::vector<std::string> &arguments) {
                       argument);
     out.config = argument;
   }
+  if (out.stepsGiven && out.action != Options::Action::Simulate)
+    throw UserError("--steps belongs to --simulate; a training run ends with "
+                    "trainer.max_steps");
+  if (out.simulateAfterEachPass && !out.planFolder.empty())
+    throw UserError("--simulate-after-each-pass compiles a configuration: give "
+                    "CONFIG.yaml instead of --plan");
   if (out.config.empty() == out.planFolder.empty())
     throw UserError(out.config.empty()
                         ? "no configuration given (nxdt-run --help)"

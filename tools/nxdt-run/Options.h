@@ -7,17 +7,28 @@
 #ifndef NXDT_TOOLS_NXDT_RUN_OPTIONS_H
 #define NXDT_TOOLS_NXDT_RUN_OPTIONS_H
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 namespace nxdt::run {
 
 struct Options {
-  enum class Action { Train, Help, HelpConfig } action = Action::Train;
+  enum class Action {
+    Train,
+    Simulate,
+    Help,
+    HelpConfig
+  } action = Action::Train;
   std::string config;        ///< CONFIG, or empty
   std::string planFolder;    ///< --plan, or empty
   std::string configSection; ///< of --help-config, or empty
   std::vector<std::string> overrides;
+  // Of Action::Simulate.
+  int64_t steps = 2;
+  bool stepsGiven = false;
+  bool simulateOps = false;
+  bool simulateAfterEachPass = false;
 };
 
 /// UserError for what cannot be understood.

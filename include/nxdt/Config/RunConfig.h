@@ -83,6 +83,14 @@ struct ExpManagerConfig {
 };
 
 /// `distributed_strategy`.
+/// How the parameters whose names match a pattern lie on the mesh.
+struct ParamShardingRule {
+  std::string pattern; ///< glob: "*.up_proj.weight"
+  /// Per dimension the axes that split it, major to minor: "tp", "tp:(1)2".
+  std::vector<std::vector<std::string>> dims;
+  std::string origin; ///< file:line:col
+};
+
 struct StrategyConfig {
   int64_t tensorModelParallelSize = 1;
   int64_t pipelineModelParallelSize = 1;
@@ -93,6 +101,12 @@ struct StrategyConfig {
   int64_t kvReplicator = 1;
   /// devices * num_nodes / (tp * pp * cp).
   int64_t dataParallelSize = 1;
+  /// distributed_strategy.sharding_rules, in the order of the file.
+  std::vector<ParamShardingRule> shardingRules;
+  /// Predicted bytes (state and peak) that a rank may need; 0 = no limit.
+  int64_t budgetBytes = 0;
+  /// "file:line:col: distributed_strategy.budget_bytes = 16GiB".
+  std::string budgetAt;
   /// Mesh axis or key -> "key = value (file:line:col)", where it was given.
   std::vector<std::pair<std::string, std::string>> origins;
 };

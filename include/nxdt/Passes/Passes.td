@@ -392,6 +392,31 @@ def Recompute : Pass<"recompute", "::mlir::ModuleOp"> {
   }];
 }
 
+def MarkOrigins : Pass<"mark-origins", "::mlir::ModuleOp"> {
+  let summary = "Name values, so that they can be found again in a plan";
+  let description = [{
+    Every result of every program gets a name, in the attribute `nxdt.origin`:
+    program, number of the op, number of the result, and the buffer that the
+    program leaves the value in. Later passes keep the names with the values, as
+    far as those still exist: a reshard's result has the name of its input, a
+    value that is computed again the name of the first. lower-to-spmd adds the
+    type of the whole with its sharding (`nxdt.whole_type`), and the plan has
+    both, so that `nxdt-run --simulate` can compare values of two plans.
+
+    Input:
+    ```mlir
+    func.func @f(%x: tensor<4xf32> {nxdt.buffer = @x}) -> (tensor<4xf32> {nxdt.buffer = @y}) {
+      %0 = nxdt.aten "aten::exp"(%x) : (tensor<4xf32>) -> tensor<4xf32>
+      return %0 : tensor<4xf32>
+    }
+    ```
+    Output:
+    ```mlir
+    %0 = nxdt.aten "aten::exp"(%x) {nxdt.origin = ["f#0.0>y"]} : (tensor<4xf32>) -> tensor<4xf32>
+    ```
+  }];
+}
+
 def LowerToSpmd : Pass<"lower-to-spmd", "::mlir::ModuleOp"> {
   let summary = "Local shapes and collectives: one program for all ranks";
   let description = [{

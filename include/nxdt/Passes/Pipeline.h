@@ -18,6 +18,8 @@ namespace nxdt {
 struct PipelineOptions {
   bool fuseAttention = false;
   std::string device = "cpu";
+  /// Keep names of values, for plans that are compared with others.
+  bool markOrigins = false;
 };
 
 /// A group of passes with a name that --emit and --dump-phases know.

@@ -15,6 +15,7 @@
 #define NXDT_PLAN_PLAN_H
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -145,12 +146,27 @@ struct Instruction {
   std::string reason;
 };
 
+/// Which value of the program before partitioning a value is, or a part of.
+/// Only in plans that were compiled to be compared (nxdt-opt --origins).
+struct Origin {
+  /// "train_step#17.0": result 0 of operation 17; "train_step#17.0>loss": and
+  /// the program leaves it in that buffer; "train_step@step": what that buffer
+  /// holds when the program begins.
+  std::string name;
+  /// As of buffers.
+  std::vector<int64_t> logicalShape;
+  std::vector<Axes> split;
+  Axes partial;
+  Reduction reduction = Reduction::Sum; ///< of `partial`
+};
+
 /// A value of a program.
 struct Value {
   DType dtype = DType::F32;
   std::vector<int64_t> shape;
   /// Buffer it is bound to, or -1 for a temporary.
   int32_t buffer = -1;
+  std::optional<Origin> origin = {};
 };
 
 /// Straight-line code. Known names (all optional but train_step):

@@ -39,6 +39,9 @@ DimSlice sliceDim(int64_t logical, const Axes &axes, const Mesh &mesh,
 std::vector<DimSlice> sliceOf(const Buffer &buffer, const Mesh &mesh,
                               int64_t rank);
 
+/// How a value lies, as a buffer that lies so: for the functions above.
+Buffer asBuffer(const Origin &origin);
+
 /// The local shape that `split` gives `logicalShape`: what Buffer::shape must
 /// be.
 std::vector<int64_t> localShape(const Buffer &buffer, const Mesh &mesh);

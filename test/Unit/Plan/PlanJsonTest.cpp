@@ -88,6 +88,32 @@ TEST(PlanJson, ShardsAndCollectives) {
             "'min' (known: sum, max)");
 }
 
+TEST(PlanJson, OriginsMayBeThere) {
+  Plan plan = shardedPlan();
+  Value &value = plan.programs[0].values[4];
+  EXPECT_EQ(toJson(plan).find("origin"), std::string::npos);
+  value.origin = Origin{
+      "train_step#3.0>loss", {4, 4}, {{}, {"dp"}}, {"tp"}, Reduction::Max};
+  std::string text = toJson(plan);
+  Plan read = fromJson(text, "p.json");
+  EXPECT_EQ(toJson(read), text);
+  verify(read, "p.json");
+  const Origin &found = read.programs[0].values[4].origin.value();
+  EXPECT_EQ(found.name, value.origin->name);
+  EXPECT_EQ(found.logicalShape, value.origin->logicalShape);
+  EXPECT_EQ(found.split, value.origin->split);
+  EXPECT_EQ(found.partial, value.origin->partial);
+  EXPECT_EQ(found.reduction, Reduction::Max);
+  EXPECT_FALSE(read.programs[0].values[3].origin);
+  EXPECT_EQ(messageOf(replaced(text, R"("name":"train_step#3.0>loss",)", "")),
+            "p.json: programs[0].values[4].origin: the field 'name' is "
+            "missing");
+  EXPECT_EQ(messageOf(replaced(text, R"("partial":["tp"],"reduction")",
+                               R"("partial":["tp"],"more":1,"reduction")")),
+            "p.json: programs[0].values[4].origin: unknown field 'more' "
+            "(known: name, logical_shape, split, partial, reduction)");
+}
+
 TEST(PlanJson, OneInstructionPerLine) {
   std::string text = toJson(samplePlan());
   EXPECT_NE(text.find(R"(

@@ -195,6 +195,39 @@ TEST(PlanVerify, Shards) {
       "[4, 5]");
 }
 
+/// The sharded plan with an origin of a value of 4 x 2, after a change.
+std::string originMessageOf(void (*change)(Origin &)) {
+  return shardedMessageOf([&](Plan &plan) {
+    Origin origin{"x#3.0", {4, 4}, {{}, {"dp"}}, {"tp"}, Reduction::Sum};
+    change(origin);
+    plan.programs[0].values[4].origin = origin;
+  });
+}
+
+TEST(PlanVerify, Origins) {
+  const std::string where = "p.json: program 'train_step', value 4: ";
+  EXPECT_EQ(originMessageOf([](Origin &) {}), "");
+  EXPECT_EQ(originMessageOf([](Origin &o) { o.name = ""; }),
+            where + "its origin has no name");
+  EXPECT_EQ(originMessageOf([](Origin &o) {
+              o.logicalShape = {4, -4};
+            }),
+            where + "the logical shape [4, -4] is negative or its bytes "
+                    "overflow");
+  EXPECT_EQ(originMessageOf([](Origin &o) { o.split = {{}}; }),
+            where + "its origin has 1 splits for 2 dimensions");
+  EXPECT_EQ(originMessageOf([](Origin &o) {
+              o.logicalShape = {4, 5};
+            }),
+            where + "is f32[4, 2], but its origin [4, 5] has parts of [4, 3]");
+  EXPECT_EQ(originMessageOf([](Origin &o) { o.partial = {"dp"}; }),
+            where + "its origin: group 'dp,dp': axis 'dp' occurs twice with "
+                    "overlapping parts");
+  EXPECT_EQ(originMessageOf([](Origin &o) { o.partial = {"cp"}; }),
+            where + "its origin: group 'cp,dp': the mesh has no axis 'cp'; "
+                    "its axes are dp, tp");
+}
+
 TEST(PlanVerify, Collectives) {
   EXPECT_SHARD_REFUSED(instruction(plan, 1).collective = Collective::AllReduce,
                        "instruction 1 (nxdt::reduce_scatter in lm_head): is "

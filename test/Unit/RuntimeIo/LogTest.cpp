@@ -361,3 +361,14 @@ TEST(Format, Numbers) {
   EXPECT_EQ(nxdt::withCommas(-1234), "-1,234");
   EXPECT_EQ(nxdt::withCommas(0), "0");
 }
+
+TEST(Format, BytesAreRead) {
+  EXPECT_EQ(nxdt::parseBytes("1024"), 1024);
+  EXPECT_EQ(nxdt::parseBytes("7B"), 7);
+  EXPECT_EQ(nxdt::parseBytes("16GiB"), int64_t{16} << 30);
+  EXPECT_EQ(nxdt::parseBytes("1.5 TiB"), int64_t{3} << 39);
+  EXPECT_EQ(nxdt::parseBytes("80GB"), 80'000'000'000);
+  for (const char *text : {"", "GiB", "-1", "1.5.5GiB", "16 gigs", "16  GiB",
+                           "16GiB ", "1e3", "99999PiB", "."})
+    EXPECT_EQ(nxdt::parseBytes(text), std::nullopt) << text;
+}

@@ -1,0 +1,71 @@
+//===- Communication.h - what collectives of a plan move --------*- C++ -*-===//
+//
+// Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The one place that says how many bytes a collective counts for: the reports
+// of nxdt-opt, and what nxdt-run sets beside its measurements.
+//
+//===----------------------------------------------------------------------===//
+#ifndef NXDT_PLAN_COMMUNICATION_H
+#define NXDT_PLAN_COMMUNICATION_H
+
+#include "nxdt/Plan/Plan.h"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace nxdt::plan {
+
+/// One collective on one rank, in bytes. `inputBytes` are those of its
+/// argument; `sentBytes` is what a ring sends, with n ranks and F bytes of the
+/// full tensor (an all_gather's result, the argument of the others): all_reduce
+/// 2(n-1)/n F, all_gather and reduce_scatter (n-1)/n F, rounded down.
+struct Payload {
+  int64_t ranks = 1; ///< n
+  int64_t inputBytes = 0;
+  int64_t sentBytes = 0;
+};
+
+/// Of an instruction of the kind Collective. All zero for what does not
+/// communicate: all_slice, and groups of one.
+Payload payloadOf(const Plan &plan, const Program &program,
+                  const Instruction &instruction);
+
+/// When a program runs.
+enum class Stage {
+  Step,       ///< in every optimizer step
+  Evaluation, ///< in every evaluation
+  Other,      ///< init, norm_params: once, or where a key asks for it
+};
+struct ProgramUse {
+  Stage stage = Stage::Other;
+  bool isPerMicroBatch = false; ///< else once per stage
+};
+ProgramUse useOf(std::string_view program);
+
+/// "tp", "dp,tp": the group's name as the plan's axes spell it.
+std::string groupText(const Axes &axes);
+
+/// All collectives of one kind over one group, of one rank.
+struct Traffic {
+  std::string group;
+  Collective kind = Collective::AllReduce;
+  int64_t ranks = 1;
+  int64_t calls = 0;
+  int64_t inputBytes = 0;
+  int64_t sentBytes = 0;
+};
+
+/// What a rank's programs of a stage move with this many micro-batches, by
+/// group and kind; what does not communicate is left out.
+std::vector<Traffic> trafficOf(const Plan &plan, Stage stage,
+                               int64_t microBatches);
+
+} // namespace nxdt::plan
+
+#endif // NXDT_PLAN_COMMUNICATION_H

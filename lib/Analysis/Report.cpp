@@ -1,0 +1,191 @@
+//===- Report.cpp - what a strategy costs ---------------------------------===//
+//
+// Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "nxdt/Analysis/Report.h"
+
+#include <algorithm>
+#include <cctype>
+#include <map>
+#include <tuple>
+
+using namespace nxdt;
+
+std::string nxdt::classOf(const std::string &path) {
+  std::string text;
+  for (size_t i = 0; i < path.size(); ++i) {
+    text += path[i];
+    size_t end = i + 1;
+    while (end < path.size() && std::isdigit(path[end]))
+      ++end;
+    bool isNumber =
+        path[i] == '.' && end > i + 1 &&
+        (end == path.size() || !(std::isalnum(path[end]) || path[end] == '_'));
+    if (isNumber) {
+      text += '*';
+      i = end - 1;
+    }
+  }
+  return text;
+}
+
+std::pair<std::string, std::vector<std::string>> nxdt::splitReason(
+    const std::string &reason,
+    const std::vector<std::pair<std::string, std::string>> &origins) {
+  std::string text = reason;
+  std::vector<std::string> causes;
+  bool found = true;
+  while (found) {
+    found = false;
+    for (const auto &[name, origin] : origins) {
+      std::string suffix = " [" + origin + "]";
+      if (!text.ends_with(suffix))
+        continue;
+      text.resize(text.size() - suffix.size());
+      causes.insert(causes.begin(), name);
+      found = true;
+      break;
+    }
+  }
+  return {text, causes};
+}
+
+std::vector<std::pair<std::string, int64_t>>
+nxdt::memoryCategories(const plan::MemoryReport &memory) {
+  return {{"parameters", memory.paramBytes},
+          {"fp32 masters", memory.masterBytes},
+          {"gradients", memory.gradBytes},
+          {"optimizer state", memory.optStateBytes},
+          {"inputs and others", memory.otherBytes},
+          {"activations at the peak", memory.peakActivationBytes}};
+}
+
+std::vector<std::string> nxdt::causesOf(const plan::Plan &plan,
+                                        const plan::Axes &group,
+                                        std::vector<std::string> causes) {
+  auto has = [&](const std::string &name) {
+    return std::any_of(group.begin(), group.end(), [&](const auto &axis) {
+      return axis.substr(0, axis.find(':')) == name;
+    });
+  };
+  std::erase_if(causes, [&](const std::string &cause) {
+    bool isAxis = std::any_of(plan.mesh.begin(), plan.mesh.end(),
+                              [&](auto &axis) { return axis.first == cause; });
+    return (isAxis && !has(cause)) || (cause == "zero1" && !has("dp")) ||
+           (cause == "sequence_parallel" && !has("tp"));
+  });
+  return causes;
+}
+
+static std::vector<LiveGroup> groupLive(const Peak &peak) {
+  std::map<
+      std::tuple<std::string, std::string, plan::DType, std::vector<int64_t>>,
+      size_t>
+      known;
+  std::vector<LiveGroup> groups;
+  for (const LiveTensor &tensor : peak.tensors) {
+    std::string module = classOf(tensor.module);
+    auto [it, isNew] = known.try_emplace(
+        {module, tensor.op, tensor.dtype, tensor.shape}, groups.size());
+    if (isNew) {
+      groups.push_back({tensor, 0, 0});
+      groups.back().one.module = module;
+    }
+    LiveGroup &group = groups[it->second];
+    ++group.count;
+    group.bytes += tensor.bytes;
+  }
+  std::stable_sort(
+      groups.begin(), groups.end(),
+      [](const LiveGroup &a, const LiveGroup &b) { return a.bytes > b.bytes; });
+  return groups;
+}
+
+/// In the order in which the programs run them.
+static std::vector<CollectiveGroup>
+groupCollectives(const plan::Plan &plan, plan::Stage stage,
+                 const StrategyReport &report) {
+  using Key = std::tuple<std::string, std::string, std::string, std::string,
+                         std::string, std::string>;
+  std::map<Key, size_t> known;
+  std::vector<CollectiveGroup> groups;
+  for (const plan::Program &program : plan.programs) {
+    plan::ProgramUse use = plan::useOf(program.name);
+    if (use.stage != stage)
+      continue;
+    int64_t runs = use.isPerMicroBatch ? report.microBatches : 1;
+    for (const plan::Instruction &instruction : program.instructions) {
+      if (instruction.kind != plan::OpKind::Collective)
+        continue;
+      plan::Payload payload = plan::payloadOf(plan, program, instruction);
+      if (payload.ranks <= 1)
+        continue;
+      CollectiveGroup one;
+      bool isBackward = instruction.module.ends_with("^");
+      one.phase = !use.isPerMicroBatch ? "optimizer"
+                  : isBackward         ? "backward"
+                                       : "forward";
+      if (stage == plan::Stage::Evaluation)
+        one.phase = "evaluation";
+      one.group = plan::groupText(instruction.axes);
+      one.ranks = payload.ranks;
+      one.kind = plan::name(instruction.collective);
+      int32_t input = std::get<plan::ValueRef>(instruction.args[0]).index;
+      one.dtype = plan::name(program.values[input].dtype);
+      one.module = classOf(instruction.module);
+      if (isBackward)
+        one.module.pop_back();
+      auto [reason, causes] = splitReason(instruction.reason, report.origins);
+      one.reason = classOf(reason);
+      one.causes = causesOf(plan, instruction.axes, causes);
+      Key key{one.phase, one.group,  one.kind,
+              one.dtype, one.module, one.reason};
+      auto [it, isNew] = known.try_emplace(key, groups.size());
+      if (isNew)
+        groups.push_back(one);
+      CollectiveGroup &group = groups[it->second];
+      group.calls += runs;
+      group.inputBytes += runs * payload.inputBytes;
+      group.sentBytes += runs * payload.sentBytes;
+    }
+  }
+  return groups;
+}
+
+StrategyReport nxdt::makeReport(const RunConfig &run, const plan::Plan &plan,
+                                mlir::ModuleOp module) {
+  StrategyReport report;
+  report.configPath = run.configPath;
+  report.mesh = plan.mesh;
+  for (const auto &[name, size] : plan.mesh)
+    report.ranks *= size;
+  for (const plan::Buffer &buffer : plan.buffers) {
+    if (buffer.role != plan::Role::Param)
+      continue;
+    int64_t elements = 1;
+    for (int64_t dim : buffer.logicalShape)
+      elements *= dim;
+    report.parameters += elements;
+  }
+  report.microBatches = run.numMicroBatches();
+  report.microBatchSize = run.data.microBatchSize;
+  report.globalBatchSize = run.data.globalBatchSize;
+  report.sequenceLength = run.model.encoderSeqLength;
+  report.maxSteps = run.trainer.maxSteps;
+  report.origins = run.strategy.origins;
+  report.memory = plan.memory;
+  for (const auto &[name, bytes] : memoryCategories(plan.memory))
+    report.totalBytes += bytes;
+  report.peak = peakOf(plan);
+  report.live = groupLive(report.peak);
+  report.step = groupCollectives(plan, plan::Stage::Step, report);
+  report.evaluation = groupCollectives(plan, plan::Stage::Evaluation, report);
+  report.stepTotals =
+      plan::trafficOf(plan, plan::Stage::Step, report.microBatches);
+  report.evaluationTotals =
+      plan::trafficOf(plan, plan::Stage::Evaluation, report.microBatches);
+  report.flops = countFlops(module, report.microBatches);
+  return report;
+}

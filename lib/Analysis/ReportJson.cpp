@@ -1,0 +1,101 @@
+//===- ReportJson.cpp - a strategy's costs for programs -------------------===//
+//
+// Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "nxdt/Analysis/Report.h"
+
+#include <nlohmann/json.hpp>
+
+using namespace nxdt;
+using Json = nlohmann::ordered_json;
+
+static Json collectivesJson(const std::vector<CollectiveGroup> &groups,
+                            const std::vector<plan::Traffic> &totals) {
+  Json lines = Json::array();
+  for (const CollectiveGroup &group : groups)
+    lines.push_back({{"phase", group.phase},
+                     {"group", group.group},
+                     {"ranks", group.ranks},
+                     {"kind", group.kind},
+                     {"dtype", group.dtype},
+                     {"module", group.module},
+                     {"reason", group.reason},
+                     {"causes", group.causes},
+                     {"calls", group.calls},
+                     {"input_bytes", group.inputBytes},
+                     {"sent_bytes", group.sentBytes}});
+  Json sums = Json::array();
+  int64_t input = 0, sent = 0;
+  for (const plan::Traffic &traffic : totals) {
+    sums.push_back({{"group", traffic.group},
+                    {"ranks", traffic.ranks},
+                    {"kind", plan::name(traffic.kind)},
+                    {"calls", traffic.calls},
+                    {"input_bytes", traffic.inputBytes},
+                    {"sent_bytes", traffic.sentBytes}});
+    input += traffic.inputBytes;
+    sent += traffic.sentBytes;
+  }
+  return {{"input_bytes", input},
+          {"sent_bytes", sent},
+          {"totals", sums},
+          {"collectives", lines}};
+}
+
+std::string nxdt::reportJson(const StrategyReport &report) {
+  Json mesh = Json::object();
+  for (const auto &[name, size] : report.mesh)
+    mesh[name] = size;
+  Json origins = Json::object();
+  for (const auto &[name, origin] : report.origins)
+    origins[name] = origin;
+  Json live = Json::array();
+  for (const LiveGroup &group : report.live)
+    live.push_back({{"module", group.one.module},
+                    {"op", group.one.op},
+                    {"dtype", plan::name(group.one.dtype)},
+                    {"shape", group.one.shape},
+                    {"count", group.count},
+                    {"bytes", group.bytes}});
+  const plan::MemoryReport &m = report.memory;
+  const FlopCount &f = report.flops;
+  Json root = {{"version", 1},
+               {"config", report.configPath},
+               {"mesh", mesh},
+               {"ranks", report.ranks},
+               {"origins", origins},
+               {"parameters", report.parameters},
+               {"micro_batches", report.microBatches},
+               {"micro_batch_size", report.microBatchSize},
+               {"global_batch_size", report.globalBatchSize},
+               {"sequence_length", report.sequenceLength},
+               {"max_steps", report.maxSteps},
+               {"memory",
+                {{"param_bytes", m.paramBytes},
+                 {"master_bytes", m.masterBytes},
+                 {"grad_bytes", m.gradBytes},
+                 {"opt_state_bytes", m.optStateBytes},
+                 {"other_bytes", m.otherBytes},
+                 {"peak_activation_bytes", m.peakActivationBytes},
+                 {"total_bytes", report.totalBytes},
+                 {"peak",
+                  {{"program", report.peak.program},
+                   {"module", report.peak.module},
+                   {"op", report.peak.op},
+                   {"tensors", live}}}}},
+               {"step", collectivesJson(report.step, report.stepTotals)},
+               {"evaluation",
+                collectivesJson(report.evaluation, report.evaluationTotals)},
+               {"flops",
+                {{"forward", f.forward},
+                 {"backward", f.backward},
+                 {"recomputed", f.recomputed},
+                 {"optimizer", f.optimizer},
+                 {"step", f.step()},
+                 {"step_of_all_ranks", f.step() * report.ranks},
+                 {"run", f.step() * report.ranks * report.maxSteps},
+                 {"evaluation", f.evaluation}}}};
+  return root.dump(1) + "\n";
+}

@@ -1,0 +1,96 @@
+//===- Communication.cpp - what collectives of a plan move ----------------===//
+//
+// Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "nxdt/Plan/Communication.h"
+
+#include "nxdt/Plan/Mesh.h"
+#include "nxdt/Plan/PlanVerify.h"
+
+#include <map>
+
+namespace nxdt::plan {
+
+std::string groupText(const Axes &axes) {
+  std::string text;
+  for (const std::string &axis : axes)
+    text += (text.empty() ? "" : ",") + axis;
+  return text;
+}
+
+Payload payloadOf(const Plan &plan, const Program &program,
+                  const Instruction &instruction) {
+  Payload payload;
+  if (instruction.collective == Collective::AllSlice)
+    return payload;
+  int64_t ranks = groupSize(meshOf(plan), toGroupSpec(instruction.axes));
+  if (ranks <= 1)
+    return payload;
+  const Value &input =
+      program.values[std::get<ValueRef>(instruction.args[0]).index];
+  int64_t bytes = checkedBytes(input.dtype, input.shape);
+  payload.ranks = ranks;
+  payload.inputBytes = bytes;
+  switch (instruction.collective) {
+  case Collective::AllReduce:
+    payload.sentBytes = 2 * (ranks - 1) * bytes / ranks;
+    break;
+  case Collective::AllGather:
+    // (n-1)/n of n parts.
+    payload.sentBytes = (ranks - 1) * bytes;
+    break;
+  case Collective::ReduceScatter:
+    payload.sentBytes = (ranks - 1) * bytes / ranks;
+    break;
+  case Collective::AllSlice:
+    break;
+  }
+  return payload;
+}
+
+ProgramUse useOf(std::string_view program) {
+  if (program == "train_step")
+    return {Stage::Step, true};
+  if (program == "begin_step" || program == "finish_step" ||
+      program == "update_step")
+    return {Stage::Step, false};
+  if (program == "eval_step")
+    return {Stage::Evaluation, true};
+  if (program == "begin_eval" || program == "finish_eval")
+    return {Stage::Evaluation, false};
+  return {};
+}
+
+std::vector<Traffic> trafficOf(const Plan &plan, Stage stage,
+                               int64_t microBatches) {
+  std::map<std::pair<std::string, Collective>, Traffic> all;
+  for (const Program &program : plan.programs) {
+    ProgramUse use = useOf(program.name);
+    if (use.stage != stage)
+      continue;
+    int64_t runs = use.isPerMicroBatch ? microBatches : 1;
+    for (const Instruction &instruction : program.instructions) {
+      if (instruction.kind != OpKind::Collective)
+        continue;
+      Payload payload = payloadOf(plan, program, instruction);
+      if (payload.ranks <= 1)
+        continue;
+      std::string group = groupText(instruction.axes);
+      Traffic &entry = all[{group, instruction.collective}];
+      entry.group = group;
+      entry.kind = instruction.collective;
+      entry.ranks = payload.ranks;
+      entry.calls += runs;
+      entry.inputBytes += runs * payload.inputBytes;
+      entry.sentBytes += runs * payload.sentBytes;
+    }
+  }
+  std::vector<Traffic> list;
+  for (auto &[key, entry] : all)
+    list.push_back(entry);
+  return list;
+}
+
+} // namespace nxdt::plan

@@ -1,0 +1,149 @@
+"""Which strategies the equivalence table has: its factors, what is not legal and why, and a small pairwise cover."""
+
+import dataclasses
+import itertools
+import json
+from functools import cached_property
+from pathlib import Path
+
+MESHES = [(1, 1), (2, 1), (4, 1), (8, 1), (1, 2), (1, 4), (2, 2), (4, 2)]
+RECOMPUTATION = ["off", "selective", "full"]
+MICRO_BATCH_SIZES = [1, 2]
+RECOMPUTED_CLASSES = "[CoreAttention,LlamaMLP]"
+
+
+class Case:
+    """A reference run (test/EndToEnd/README.md) and what of it decides which strategies are legal."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder).resolve()
+        self.name = self.folder.name
+        self.model = json.loads((self.folder / "hf" / "config.json").read_text())
+        expected = json.loads((self.folder / "expected.json").read_text())
+        self.steps = len(expected["steps"])
+        self.global_batch = expected["run"]["gbs"]
+
+    @cached_property
+    def names_kv_replicator(self):
+        return "\n  kv_replicator:" in (self.folder / "config.yaml").read_text()
+
+    def kv_replicator(self, tp):
+        """How many ranks hold each kv head: the smallest legal number."""
+        heads = self.model["num_key_value_heads"]
+        return next((f for f in range(1, tp + 1) if tp % f == 0 and heads * f % tp == 0), None)
+
+
+@dataclasses.dataclass(frozen=True)
+class Strategy:
+    tp: int
+    dp: int
+    zero1: bool
+    sequence_parallel: bool
+    recomputation: str
+    micro_batch_size: int
+
+    def __str__(self):
+        return (
+            f"tp {self.tp} x dp {self.dp}, zero1 {'on' if self.zero1 else 'off'}, sequence parallel {'on' if self.sequence_parallel else 'off'}, "
+            f"recomputation {self.recomputation}, micro-batch {self.micro_batch_size}"
+        )
+
+    def folder(self, case):
+        flags = f"{'z' if self.zero1 else '-'}{'s' if self.sequence_parallel else '-'}"
+        return f"{case.name}-tp{self.tp}-dp{self.dp}-{flags}-{self.recomputation}-b{self.micro_batch_size}"
+
+    def overrides(self, case):
+        """The command line that gives a case this strategy."""
+        overrides = [
+            f"trainer.devices={self.tp * self.dp}",
+            f"distributed_strategy.tensor_model_parallel_size={self.tp}",
+            f"distributed_strategy.zero1={self.zero1}",
+            f"distributed_strategy.sequence_parallel={self.sequence_parallel}",
+            f"data.micro_batch_size={self.micro_batch_size}",
+        ]
+        if self.recomputation != "off":
+            overrides.append(f"++model.activations_checkpoint_granularity={self.recomputation}")
+        if self.recomputation == "selective":
+            overrides.append(f"++model.activations_checkpoint_recompute={RECOMPUTED_CLASSES}")
+        if case.names_kv_replicator:
+            # Both ways to ask for the same: the factor by name, and none, so that it is found.
+            found = "~distributed_strategy.kv_replicator"
+            named = f"distributed_strategy.kv_replicator={case.kv_replicator(self.tp)}"
+            overrides.append(named if self.zero1 else found)
+        return overrides
+
+
+def why_illegal(case, strategy):
+    """Why the case cannot run so; None where it can."""
+    tp, heads = strategy.tp, case.model["num_attention_heads"]
+    if heads % tp:
+        return f"{heads} attention heads do not divide by tp {tp}"
+    if case.kv_replicator(tp) is None:
+        return f"no replication of {case.model['num_key_value_heads']} kv heads divides by tp {tp}"
+    if case.global_batch % (strategy.micro_batch_size * strategy.dp):
+        return f"a global batch of {case.global_batch} does not divide by micro-batch {strategy.micro_batch_size} x dp {strategy.dp}"
+    return None
+
+
+def product(cases):
+    """([(case, strategy)] that are legal, {reason and case: number of combinations left out})."""
+    runs, left_out = [], {}
+    for case in cases:
+        for mesh, zero1, sp, recomputation, size in itertools.product(
+            MESHES, (True, False), (True, False), RECOMPUTATION, MICRO_BATCH_SIZES
+        ):
+            strategy = Strategy(*mesh, zero1, sp, recomputation, size)
+            reason = why_illegal(case, strategy)
+            if reason is None:
+                runs.append((case, strategy))
+            else:
+                key = f"{case.name}: {reason}"
+                left_out[key] = left_out.get(key, 0) + 1
+    return runs, left_out
+
+
+def pairs_of(case, strategy):
+    """The pairs of levels that a run covers, but case x mesh: those alone would be forty runs."""
+    levels = [
+        ("case", case.name),
+        ("mesh", (strategy.tp, strategy.dp)),
+        ("zero1", strategy.zero1),
+        ("sequence_parallel", strategy.sequence_parallel),
+        ("recomputation", strategy.recomputation),
+        ("micro_batch_size", strategy.micro_batch_size),
+    ]
+    return {pair for pair in itertools.combinations(levels, 2) if (pair[0][0], pair[1][0]) != ("case", "mesh")}
+
+
+def pairwise(cases):
+    """Legal runs that have every legal pair of levels (see pairs_of), always the same ones.
+
+    mesh x recomputation is the largest table, so each of its cells gets one run: the one that adds most pairs. The later
+    of equals wins where the cell's number is odd, so that not all runs are of the first case.
+    """
+    runs, _ = product(cases)
+    uncovered = set().union(*(pairs_of(*run) for run in runs))
+    chosen, seen = [], set()
+
+    def more_than_pairs(run):
+        case, strategy = run
+        mesh = (strategy.tp, strategy.dp)
+        return {(mesh, strategy.zero1, strategy.sequence_parallel), (mesh, case.name)}
+
+    def gain(run):
+        return len(pairs_of(*run) & uncovered), len(more_than_pairs(run) - seen)
+
+    def choose(candidates):
+        best = max(candidates, key=gain)
+        chosen.append(best)
+        uncovered.difference_update(pairs_of(*best))
+        seen.update(more_than_pairs(best))
+
+    for number, (mesh, recomputation) in enumerate(itertools.product(MESHES, RECOMPUTATION)):
+        cell = [run for run in runs if (run[1].tp, run[1].dp) == mesh and run[1].recomputation == recomputation]
+        if cell:
+            choose(cell[::-1] if number % 2 else cell)
+    # What the cells left over.
+    while uncovered:
+        choose(runs)
+    return chosen
