@@ -41,6 +41,7 @@ CLASSES = [
      lambda m: "norm" in m.kind or ("reduce twice" in m.kind and m.place.startswith("finish_step"))),
     ("Ranks run collectives in another order, or one of them misses one",
      lambda m: "on one rank" in m.kind or "every other rank" in m.kind),
+    ("Padding or another rank's rows are summed", lambda m: m.kind == "fill a mask with ones"),
     ("A group of the wrong axes", lambda m: m.kind.startswith("re-axes")),
 ]
 Mutant = collections.namedtuple("Mutant", "phase kind place verifier")

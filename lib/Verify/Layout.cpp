@@ -78,6 +78,19 @@ int64_t Atoms::size(const AtomList &list) const {
   return product;
 }
 
+std::vector<int64_t> Atoms::sizes(const AtomList &list) const {
+  std::vector<int64_t> result;
+  for (size_t i = 0; i < list.size(); ++i) {
+    bool continues = i && list[i] == list[i - 1] + 1 &&
+                     atoms[list[i]].axis == atoms[list[i - 1]].axis;
+    if (continues)
+      result.back() *= atoms[list[i]].size;
+    else
+      result.push_back(atoms[list[i]].size);
+  }
+  return result;
+}
+
 std::string Atoms::text(AtomSet set) const {
   std::string out;
   for (int atom = 0; atom < count(); ++atom) {
@@ -120,21 +133,33 @@ bool Dim::uniform() const {
 }
 
 Dim Dim::of(int64_t size) {
-  return size == 1 ? Dim{} : Dim{{{size, size, {}, false}}};
+  return size == 1 ? Dim{} : Dim{{{size, size, {}, false, Padding::Zero}}};
 }
 
 Dim Dim::constant(int64_t size) {
-  return size == 1 ? Dim{} : Dim{{{0, size, {}, true}}};
+  return size == 1 ? Dim{} : Dim{{{0, size, {}, true, Padding::Zero}}};
 }
 
 int64_t partSize(int64_t size, const AtomList &list, const Atoms &atoms) {
-  for (int atom : list)
-    size = (size + atoms.size(atom) - 1) / atoms.size(atom);
+  for (int64_t parts : atoms.sizes(list))
+    size = (size + parts - 1) / parts;
   return size;
 }
 
-static bool isPadded(const Run &run, const Atoms &atoms) {
-  return run.whole != run.local * atoms.size(run.atoms);
+bool isPadded(const Run &run, const Atoms &atoms) {
+  return !run.uniform && run.whole != run.local * atoms.size(run.atoms);
+}
+
+Padding paddingOf(const Dim &dim, const Atoms &atoms) {
+  for (const Run &run : dim.runs)
+    if (isPadded(run, atoms))
+      return run.padding;
+  return Padding::Zero;
+}
+
+void setPadding(Dim &dim, Padding padding) {
+  for (Run &run : dim.runs)
+    run.padding = padding;
 }
 
 Dim normalized(const Dim &dim, const Atoms &atoms) {
@@ -148,13 +173,15 @@ Dim normalized(const Dim &dim, const Atoms &atoms) {
       continue;
     }
     // Rows of a split dimension stay together: [tp 2, 8] is 16 over tp.
-    bool joins = last && !last->uniform && !run.uniform && run.atoms.empty() &&
-                 last->whole && run.whole == run.local;
+    bool joins = last && !last->uniform && !isPadded(*last, atoms) &&
+                 !run.uniform && run.atoms.empty() && last->whole &&
+                 run.whole == run.local;
     // Parts of one index each: the next run's parts are parts of them.
     if (last && last->local == 1 && !run.uniform && !run.atoms.empty() &&
         last->whole == atoms.size(last->atoms) && run.whole) {
       last->whole *= run.whole;
       last->local = run.local;
+      last->padding = run.padding;
       last->atoms.insert(last->atoms.end(), run.atoms.begin(), run.atoms.end());
       continue;
     }
@@ -174,11 +201,13 @@ std::optional<std::pair<Run, Run>> cut(const Run &run, int64_t major,
     return std::nullopt;
   int64_t minor = run.local / major;
   if (run.uniform)
-    return std::pair(Run{0, major, {}, true}, Run{0, minor, {}, true});
+    return std::pair(Run{0, major, {}, true, Padding::Zero},
+                     Run{0, minor, {}, true, Padding::Zero});
   if (isPadded(run, atoms) && !run.atoms.empty())
     return std::nullopt;
-  return std::pair(Run{major * atoms.size(run.atoms), major, run.atoms, false},
-                   Run{minor, minor, {}, false});
+  return std::pair(Run{major * atoms.size(run.atoms), major, run.atoms, false,
+                       Padding::Zero},
+                   Run{minor, minor, {}, false, Padding::Zero});
 }
 
 static bool isSame(const Run &a, const Run &b) {
@@ -209,9 +238,11 @@ std::optional<Dim> unify(const Dim &a, const Dim &b, const Atoms &atoms) {
       result.runs.push_back(y);
     else if (y.uniform)
       result.runs.push_back(x);
-    else if (isSame(x, y))
+    else if (isSame(x, y)) {
       result.runs.push_back(x.whole ? x : y);
-    else
+      if (x.padding != y.padding)
+        result.runs.back().padding = Padding::Unknown;
+    } else
       return std::nullopt;
   }
   for (const std::vector<Run> *rest : {&restA, &restB})

@@ -36,6 +36,8 @@ public:
   AtomSet set(const plan::Axes &axes) const { return setOf(list(axes)); }
   int64_t size(int atom) const { return atoms[atom].size; }
   int64_t size(const AtomList &list) const;
+  /// The sizes of the axes, or parts of axes, that a list is made of.
+  std::vector<int64_t> sizes(const AtomList &list) const;
   int count() const { return atoms.size(); }
   /// "[dp, tp:(2)4]".
   std::string text(AtomSet set) const;
@@ -49,6 +51,13 @@ private:
   std::vector<Atom> atoms;
 };
 
+/// What lies behind the end of a split dimension, in the last parts.
+enum class Padding {
+  Unknown,
+  Zero,   ///< zeros, as in buffers: what a sum may read
+  Lowest, ///< minus infinity: what a maximum may read
+};
+
 /// Neighbouring indices of a dimension that are split together. `local` is the
 /// size that a rank holds; `whole` that of all ranks, without padding, 0 if it
 /// is not known. A uniform run holds equal elements: it may be the part of any
@@ -57,6 +66,7 @@ struct Run {
   int64_t whole = 1, local = 1;
   AtomList atoms;
   bool uniform = false;
+  Padding padding = Padding::Unknown;
 };
 
 /// A dimension: runs, major to minor. None for a size of 1 that is not split.
@@ -70,8 +80,14 @@ struct Dim {
   static Dim constant(int64_t size);
 };
 
-/// ceil(size / axis size), at each atom in turn.
+/// ceil(size / axis size), at each axis in turn. Neighbouring atoms of one axis
+/// are that axis again: 5 rows over 4 are 2, 2, 1, 0, and not 2, 1, 2, 0.
 int64_t partSize(int64_t size, const AtomList &list, const Atoms &atoms);
+/// Whether some part is shorter than `local`, or may be.
+bool isPadded(const Run &run, const Atoms &atoms);
+/// The padding of a dimension; Zero if it has none.
+Padding paddingOf(const Dim &dim, const Atoms &atoms);
+void setPadding(Dim &dim, Padding padding);
 
 /// Makes one run of what can be: equal dimensions get equal runs.
 Dim normalized(const Dim &dim, const Atoms &atoms);

@@ -138,22 +138,42 @@ static FactPtr tableOf(const Call &call) {
 // What tables mean
 //===----------------------------------------------------------------------===//
 
+int64_t wholeOf(const IndexFact &fact) {
+  int64_t left = 0;
+  for (const std::vector<int64_t> &row : fact.table)
+    left += std::count(row.begin(), row.end(), 0);
+  return left;
+}
+
+namespace {
+/// One rank's part of a dimension.
+struct Part {
+  int64_t start = 0, valid = 0;
+};
+} // namespace
+
+static Part partOf(const Run &run, int64_t rank, const Atoms &atoms) {
+  std::vector<int64_t> parts = atoms.sizes(run.atoms);
+  std::vector<int64_t> at(parts.size());
+  for (size_t i = parts.size(); i > 0; --i) {
+    at[i - 1] = rank % parts[i - 1];
+    rank /= parts[i - 1];
+  }
+  Part part{0, run.whole};
+  int64_t size = run.whole;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    size = (size + parts[i] - 1) / parts[i];
+    part.start += at[i] * size;
+    part.valid = std::clamp<int64_t>(part.valid - at[i] * size, 0, size);
+  }
+  return part;
+}
+
 bool isPaddingMask(const IndexFact &fact, const Run &run, const Atoms &atoms) {
   if (setOf(fact.over) != setOf(run.atoms) || !run.whole)
     return false;
-  int64_t ranks = atoms.size(run.atoms);
-  for (int64_t rank = 0; rank < ranks; ++rank) {
-    // From the major atom on: what of each part lies within its part.
-    std::vector<int64_t> at(run.atoms.size());
-    for (int64_t i = int64_t(at.size()) - 1, rest = rank; i >= 0; --i) {
-      at[i] = rest % atoms.size(run.atoms[i]);
-      rest /= atoms.size(run.atoms[i]);
-    }
-    int64_t size = run.whole, valid = run.whole;
-    for (size_t i = 0; i < at.size(); ++i) {
-      size = partSize(size, {run.atoms[i]}, atoms);
-      valid = std::clamp<int64_t>(valid - at[i] * size, 0, size);
-    }
+  for (int64_t rank = 0; rank < atoms.size(run.atoms); ++rank) {
+    int64_t valid = partOf(run, rank, atoms).valid;
     const auto &row = rowOf(fact, run.atoms, rank, atoms);
     if (int64_t(row.size()) != run.local)
       return false;
@@ -168,17 +188,8 @@ bool isStart(const IndexFact &fact, const Run &run, const Atoms &atoms) {
   if (setOf(fact.over) != setOf(run.atoms))
     return false;
   for (int64_t rank = 0; rank < atoms.size(run.atoms); ++rank) {
-    // Nested parts: the size after each axis, from the local one back.
-    int64_t start = 0, rest = rank;
-    std::vector<int64_t> sizes = {run.whole};
-    for (int atom : run.atoms)
-      sizes.push_back(partSize(sizes.back(), {atom}, atoms));
-    for (size_t i = run.atoms.size(); i > 0; --i) {
-      start += rest % atoms.size(run.atoms[i - 1]) * sizes[i];
-      rest /= atoms.size(run.atoms[i - 1]);
-    }
     const auto &row = rowOf(fact, run.atoms, rank, atoms);
-    if (row.size() != 1 || row[0] != start)
+    if (row.size() != 1 || row[0] != partOf(run, rank, atoms).start)
       return false;
   }
   return true;
@@ -270,6 +281,7 @@ static std::vector<Lie> embeddingBackward(const Call &call) {
   for (size_t dim = 0; dim + 1 < grad.dims.size(); ++dim) {
     const Dim both[] = {grad.dims[dim], indices.dims[dim]};
     summed |= unifyAll(call, both, "dimension " + std::to_string(dim)).atoms();
+    checkZeroPadding(call, call.value(0), grad.dims[dim]);
   }
   result.sum |= summed;
   int64_t size = call.integer(2).value_or(0);
@@ -283,7 +295,8 @@ static std::vector<Lie> embeddingBackward(const Call &call) {
     // begins its parts there.
     AtomList order = inside.start->over;
     std::sort(order.begin(), order.end());
-    Run run{size * call.atoms.size(order), size, order, false};
+    // What no index names has a gradient of zero.
+    Run run{size * call.atoms.size(order), size, order, false, Padding::Zero};
     if (isMasked && isStart(*inside.start, run, call.atoms)) {
       result.unknown &= ~over;
       run.whole = 0;

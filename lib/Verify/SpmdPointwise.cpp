@@ -6,11 +6,15 @@
 //===----------------------------------------------------------------------===//
 #include "SpmdRules.h"
 
+#include <algorithm>
+#include <limits>
+
 namespace nxdt::spmd {
 
-static Rule rule(Linear linear, std::vector<size_t> linearIn = {}) {
-  return [linear, linearIn](const Call &call) -> std::vector<Lie> {
-    return {pointwise(call, call.operands(), linear, linearIn)};
+static Rule rule(Linear linear, std::vector<size_t> linearIn = {},
+                 ZeroIf zeroIf = ZeroIf::Never) {
+  return [=](const Call &call) -> std::vector<Lie> {
+    return {pointwise(call, call.operands(), linear, linearIn, zeroIf)};
   };
 }
 
@@ -82,12 +86,27 @@ static std::vector<Lie> maskedFill(const Call &call) {
     for (size_t dim = 0; dim < x.dims.size(); ++dim) {
       if (line && dim != *line + extra)
         continue;
-      const std::vector<Run> &runs = x.dims[dim].runs;
+      std::vector<Run> &runs = x.dims[dim].runs;
+      // Constants become parts of what the mask is for.
+      if (runs.size() == 1 && runs[0].uniform) {
+        AtomList over = m->over;
+        std::sort(over.begin(), over.end());
+        Run part{wholeOf(*m), runs[0].local, over, false, Padding::Zero};
+        if (isPaddingMask(*m, part, call.atoms))
+          runs[0] = part;
+      }
       if (runs.size() == 1 && setOf(runs[0].atoms) == mask.unknown &&
           isPaddingMask(*m, runs[0], call.atoms)) {
         if (x.sum && !fillsZero)
           call.fail("fills the padding of " + call.shown(call.value(0)) +
                     " with something else than zero");
+        std::optional<double> number = call.number(2);
+        runs[0].padding =
+            fillsZero ? Padding::Zero
+            : number && *number == -std::numeric_limits<double>::infinity()
+                ? Padding::Lowest
+                : Padding::Unknown;
+        x.zero = x.zero && fillsZero;
         x.fact = nullptr;
         return {x};
       }
@@ -96,7 +115,8 @@ static std::vector<Lie> maskedFill(const Call &call) {
   std::vector<int32_t> operands = {call.value(0), call.value(1)};
   const size_t first[] = {0};
   Lie result =
-      pointwise(call, operands, fillsZero ? Linear::Each : Linear::None, first);
+      pointwise(call, operands, fillsZero ? Linear::Each : Linear::None, first,
+                fillsZero ? ZeroIf::First : ZeroIf::Never);
   if (isOf(m, IndexFact::Outside) && fillsZero) {
     auto masked = std::make_shared<IndexFact>(*m);
     masked->kind = IndexFact::Masked;
@@ -119,19 +139,10 @@ static Rule chosen(size_t at) {
 void addPointwiseRules(RuleTable &table) {
   for (std::string_view op : {"aten::exp",
                               "aten::log",
-                              "aten::sqrt",
                               "aten::rsqrt",
                               "aten::reciprocal",
-                              "aten::sin",
                               "aten::cos",
-                              "aten::tanh",
                               "aten::sigmoid",
-                              "aten::silu",
-                              "aten::gelu",
-                              "aten::relu",
-                              "aten::abs",
-                              "aten::sgn",
-                              "aten::erf",
                               "aten::pow.Scalar",
                               "aten::pow.Tensor_Tensor",
                               "aten::clamp_min",
@@ -158,7 +169,7 @@ void addPointwiseRules(RuleTable &table) {
                               "aten::bitwise_or.Tensor",
                               "aten::maximum",
                               "aten::minimum",
-                              "aten::addcmul",
+
                               "aten::addcdiv",
                               "aten::acos",
                               "aten::asin",
@@ -167,15 +178,12 @@ void addPointwiseRules(RuleTable &table) {
                               "aten::atan2",
                               "aten::atanh",
                               "aten::cosh",
-                              "aten::sinh",
-                              "aten::tan",
                               "aten::ceil",
                               "aten::floor",
                               "aten::round",
                               "aten::trunc",
                               "aten::frac",
                               "aten::exp2",
-                              "aten::expm1",
                               "aten::log10",
                               "aten::log1p",
                               "aten::log2",
@@ -195,9 +203,7 @@ void addPointwiseRules(RuleTable &table) {
                               "aten::mish",
                               "aten::remainder.Scalar",
                               "aten::remainder.Tensor",
-                              "aten::sign",
                               "aten::softplus",
-                              "aten::square",
                               "aten::threshold",
                               "aten::elu",
                               "aten::hardtanh",
@@ -216,6 +222,12 @@ void addPointwiseRules(RuleTable &table) {
                               "aten::masked_fill.Tensor",
                               "aten::where.Scalar"})
     table[op] = rule(Linear::None);
+  // f(0) = 0.
+  for (std::string_view op :
+       {"aten::sqrt", "aten::sin", "aten::tanh", "aten::silu", "aten::gelu",
+        "aten::relu", "aten::abs", "aten::sgn", "aten::erf", "aten::square",
+        "aten::expm1", "aten::sign", "aten::tan", "aten::sinh"})
+    table[op] = rule(Linear::None, {}, ZeroIf::First);
   // The first operand is the gradient, or what is scaled or copied.
   for (std::string_view op : {"aten::div.Tensor",
                               "aten::mul.Scalar",
@@ -242,18 +254,19 @@ void addPointwiseRules(RuleTable &table) {
                               "aten::to.device",
                               "aten::to.dtype_layout",
                               "aten::dropout"})
-    table[op] = rule(Linear::Each, {0});
+    table[op] = rule(Linear::Each, {0}, ZeroIf::First);
   // The other tensor gives its type only.
   for (std::string_view op : {"aten::to.other", "aten::type_as"})
     table[op] = [](const Call &call) -> std::vector<Lie> {
       const int32_t operand[] = {call.value(0)};
       const size_t first[] = {0};
-      return {pointwise(call, operand, Linear::Each, first)};
+      return {pointwise(call, operand, Linear::Each, first, ZeroIf::First)};
     };
-  table["aten::mul.Tensor"] = rule(Linear::Each, {0, 1});
-  table["aten::add.Tensor"] = rule(Linear::Joint);
-  table["aten::sub.Tensor"] = rule(Linear::Joint);
-  table["aten::rsub.Tensor"] = rule(Linear::Joint);
+  table["aten::mul.Tensor"] = rule(Linear::Each, {0, 1}, ZeroIf::Any);
+  table["aten::add.Tensor"] = rule(Linear::Joint, {}, ZeroIf::All);
+  table["aten::sub.Tensor"] = rule(Linear::Joint, {}, ZeroIf::All);
+  table["aten::rsub.Tensor"] = rule(Linear::Joint, {}, ZeroIf::All);
+  table["aten::addcmul"] = rule(Linear::None, {}, ZeroIf::All);
   table["aten::where.ScalarSelf"] = chosen(1);
   table["aten::where.ScalarOther"] = chosen(2);
   for (std::string_view op :

@@ -27,6 +27,9 @@ static std::vector<Lie> product(const Call &call, bool swapped) {
   Dim inner = swapped ? b.dims[last] : b.dims[last - 1];
   Dim columns = swapped ? b.dims[last - 1] : b.dims[last];
   const Dim contracted[] = {a.dims.back(), inner};
+  // Of both: zero times what is not a number is none.
+  checkZeroPadding(call, operands[0], a.dims.back());
+  checkZeroPadding(call, operands[1], inner);
   AtomSet summed =
       unifyAll(call, contracted, "the contracted dimension").atoms();
   // Leading dims: all of a's for linear, pairs that broadcast else.
@@ -81,6 +84,8 @@ static std::vector<Lie> addedProduct(const Call &call) {
     lie->forget(result.unknown, call.atoms);
   size_t rank = a.dims.size();
   const Dim contracted[] = {a.dims.back(), b.dims[rank - 2]};
+  checkZeroPadding(call, factors[0], contracted[0]);
+  checkZeroPadding(call, factors[1], contracted[1]);
   result.sum |= unifyAll(call, contracted, "the contracted dimension").atoms();
   if (rank == 3) {
     const Dim batches[] = {a.dims[0], b.dims[0]};
@@ -193,7 +198,7 @@ static std::vector<Lie> attentionBackward(const Call &call) {
     // Of repeated heads each has a gradient of its own.
     for (Run &run : key->dims[1].runs)
       if (run.uniform)
-        run = {run.local, run.local, {}, false};
+        run = {run.local, run.local, {}, false, Padding::Zero};
     key->dims[1] = normalized(key->dims[1], call.atoms);
     key->sum |= shape.shared;
   }
@@ -213,7 +218,7 @@ static std::vector<Lie> fusedAdamW(const Call &call) {
   for (size_t i = 0; i < 5; ++i)
     for (int32_t value : call.list(i))
       tensors.push_back(value);
-  Lie lie = pointwise(call, tensors, Linear::None);
+  Lie lie = pointwise(call, tensors, Linear::None, {}, ZeroIf::All);
   if (lie.unknown)
     call.fail("updates a parameter by values that differ over " +
               call.atoms.text(lie.unknown));

@@ -51,6 +51,8 @@ static std::vector<Lie> sum(const Call &call, const std::set<size_t> &dims,
   Lie lie = call.lie(0);
   lie.sum = linearSum(call, operand, Linear::Each, first);
   for (size_t dim : dims)
+    checkZeroPadding(call, call.value(0), lie.dims[dim]);
+  for (size_t dim : dims)
     if (dim > 0 && !dims.contains(dim - 1) && lie.dims[dim].runs.empty() &&
         lie.dims[dim - 1].local() == 1)
       lie.either |= lie.dims[dim - 1].atoms();
@@ -77,6 +79,11 @@ static std::vector<Lie> maximum(const Call &call) {
   const int32_t operand[] = {call.value(0)};
   linearSum(call, operand, Linear::None);
   Lie lie = call.lie(0);
+  for (size_t dim : dimsOf(call, 1))
+    for (const Run &run : lie.dims[dim].runs)
+      if (isPadded(run, call.atoms) && run.padding != Padding::Lowest)
+        call.fail("takes the maximum of what lies in the padding of " +
+                  call.shown(call.value(0)) + ": mask it first");
   lie.max |= drop(lie, dimsOf(call, 1), call.flag(2));
   return {lie};
 }
@@ -124,6 +131,8 @@ static std::vector<Lie> vectorNorm(const Call &call) {
               ": the sum of squares is not the square of the sum; reduce it "
               "first");
   bool isWhole = !call.integers(2);
+  for (size_t dim : dimsOf(call, 2))
+    checkZeroPadding(call, call.value(0), lie.dims[dim]);
   AtomSet atoms = drop(lie, dimsOf(call, 2), call.flag(3));
   if (isWhole && call.number(1) == 2.0) {
     if (lie.root & atoms)

@@ -230,8 +230,38 @@ static void moveRight(std::vector<Dim> &dims, size_t from, const Atoms &atoms) {
   next = normalized(next, atoms);
 }
 
+void checkZeroPadding(const Call &call, int32_t value, const Dim &dim) {
+  if (paddingOf(dim, call.atoms) != Padding::Zero)
+    call.fail("sums what lies in the padding of " + call.shown(value) +
+              ": mask it first");
+}
+
+/// Padding of the result in the place `dim` from the end.
+static Padding resultPadding(const Call &call,
+                             std::span<const int32_t> operands, size_t fromEnd,
+                             ZeroIf zeroIf) {
+  bool any = false, all = true, first = false;
+  for (size_t i = 0; i < operands.size(); ++i) {
+    const Lie &lie = call.lieOf(operands[i]);
+    bool isZero = lie.zero;
+    if (fromEnd < lie.dims.size()) {
+      const Dim &dim = lie.dims[lie.dims.size() - 1 - fromEnd];
+      // What is broadcast is not zero in the padding of another.
+      isZero = isZero || (!dim.runs.empty() && !dim.uniform() &&
+                          paddingOf(dim, call.atoms) == Padding::Zero);
+    }
+    any = any || isZero;
+    all = all && isZero;
+    first = first || (i == 0 && isZero);
+  }
+  bool isZero = (zeroIf == ZeroIf::Any && any) ||
+                (zeroIf == ZeroIf::All && all) ||
+                (zeroIf == ZeroIf::First && first);
+  return isZero ? Padding::Zero : Padding::Unknown;
+}
+
 Lie pointwise(const Call &call, std::span<const int32_t> operands,
-              Linear linear, std::span<const size_t> linearIn) {
+              Linear linear, std::span<const size_t> linearIn, ZeroIf zeroIf) {
   Lie result;
   result.sum = linearSum(call, operands, linear, linearIn);
   size_t rank = 0;
@@ -268,9 +298,11 @@ Lie pointwise(const Call &call, std::span<const int32_t> operands,
         continue;
       here.push_back(own);
     }
-    if (!here.empty())
-      result.dims[dim] =
-          unifyAll(call, here, "dimension " + std::to_string(dim));
+    if (here.empty())
+      continue;
+    result.dims[dim] = unifyAll(call, here, "dimension " + std::to_string(dim));
+    setPadding(result.dims[dim],
+               resultPadding(call, operands, rank - 1 - dim, zeroIf));
   }
   checkDisjoint(call, result);
   return result;

@@ -104,9 +104,20 @@ enum class Linear {
   Joint, ///< in all together
 };
 
+/// Where padding of the operands makes padding of the result that is zero.
+enum class ZeroIf {
+  Never,
+  First, ///< zero in the first operand
+  Any,   ///< zero in one of them
+  All,   ///< zero in all
+};
+
 /// Elementwise, with broadcasting. `linearIn` for Each: operand numbers.
 Lie pointwise(const Call &call, std::span<const int32_t> operands,
-              Linear linear, std::span<const size_t> linearIn = {});
+              Linear linear, std::span<const size_t> linearIn = {},
+              ZeroIf zeroIf = ZeroIf::Never);
+/// Refuses a sum over dims whose padding is not zero.
+void checkZeroPadding(const Call &call, int32_t value, const Dim &dim);
 /// Refuses terms among the operands that the operator is not linear in;
 /// returns the atoms over which the result is one.
 AtomSet linearSum(const Call &call, std::span<const int32_t> operands,
@@ -154,6 +165,8 @@ using FactPtr = std::shared_ptr<const IndexFact>;
 FactPtr factOf(const Call &call);
 /// A coordinate buffer's.
 FactPtr coordinateFact(const AtomList &over, const Atoms &atoms);
+/// The size of the whole that a mask of padding is for: what it leaves.
+int64_t wholeOf(const IndexFact &fact);
 /// Whether the elements are 1 exactly in the padding of a dimension.
 bool isPaddingMask(const IndexFact &fact, const Run &run, const Atoms &atoms);
 /// Whether the element is where this rank's part of a dimension begins.

@@ -57,8 +57,8 @@ Lie ProgramCheck::declared(const plan::Buffer &buffer) const {
   Lie lie = Lie::whole(buffer.shape);
   for (size_t dim = 0; dim < buffer.split.size(); ++dim)
     if (AtomList list = atoms.list(buffer.split[dim]); !list.empty())
-      lie.dims[dim] = {
-          {{buffer.logicalShape[dim], buffer.shape[dim], list, false}}};
+      lie.dims[dim] = {{{buffer.logicalShape[dim], buffer.shape[dim], list,
+                         false, Padding::Zero}}};
   lie.sum = atoms.set(buffer.partial);
   if (AtomList over = atoms.list(buffer.coordinate); !over.empty()) {
     lie.unknown = setOf(over);
@@ -86,6 +86,10 @@ void ProgramCheck::write(int32_t value, const Lie &lie) {
     std::optional<Dim> both = unify(lie.dims[dim], wanted.dims[dim], atoms);
     if (!both || both->atoms() != wanted.dims[dim].atoms())
       refuse();
+    if (!lie.zero && paddingOf(lie.dims[dim], atoms) != Padding::Zero)
+      fail("writes to " + name +
+           " what is not zero in the padding of dimension " +
+           std::to_string(dim) + ": mask it first");
   }
 }
 
@@ -187,7 +191,7 @@ void ProgramCheck::collective(const plan::Instruction &instruction) {
       run.atoms.insert(run.atoms.end(), list.begin(), list.end());
       run.local = size;
       if (run.uniform)
-        run = {before, size, run.atoms, false};
+        run = {before, size, run.atoms, false, Padding::Zero};
       // Longer than its whole, and not by what makes parts equal: not padded.
       if (run.whole && partSize(run.whole, run.atoms, atoms) != size)
         run.whole = run.atoms.size() == list.size() ? before : 0;

@@ -200,6 +200,54 @@ void CollectiveMutants::run() {
 }
 
 //===----------------------------------------------------------------------===//
+// Masks
+//===----------------------------------------------------------------------===//
+
+/// Values that depend on the rank's coordinates, by what they are computed
+/// from.
+static std::set<int32_t> fromCoordinates(const Plan &plan,
+                                         const Program &program) {
+  std::set<int32_t> found;
+  for (size_t i = 0; i < program.values.size(); ++i)
+    if (int32_t buffer = program.values[i].buffer;
+        buffer >= 0 && plan.buffers[buffer].role == Role::Coordinate)
+      found.insert(i);
+  for (const Instruction &i : program.instructions)
+    for (const Arg &arg : i.args)
+      if (auto *ref = std::get_if<ValueRef>(&arg);
+          ref && found.contains(ref->index) &&
+          // Of what is masked nothing is left.
+          (i.op != "aten::masked_fill.Scalar" || &arg != &i.args[1]))
+        found.insert(i.outs.begin(), i.outs.end());
+  return found;
+}
+
+/// What ranks leave out on purpose, of padding and of lookups, is filled with
+/// something else. (Without the mask it may be zero all the same: many masks
+/// are of what is zero already.)
+static void masks(const Plan &plan, size_t program, const Visit &visit) {
+  const Program &body = plan.programs[program];
+  std::set<int32_t> own = fromCoordinates(plan, body);
+  for (size_t at = 0; at < body.instructions.size(); ++at) {
+    const Instruction &i = body.instructions[at];
+    if (i.op != "aten::masked_fill.Scalar" ||
+        !own.contains(std::get<ValueRef>(i.args[1]).index) ||
+        // Indices are masked to be legal; what they look up is masked again.
+        body.values[i.outs[0]].dtype == DType::I64)
+      continue;
+    visit([=, &plan, &body] {
+      Mutant mutant{"fill a mask with ones",
+                    body.name + " " + std::to_string(at) + " " +
+                        body.instructions[at].op,
+                    plan,
+                    {}};
+      mutant.plan.programs[program].instructions[at].args[2] = 1.0;
+      return mutant;
+    });
+  }
+}
+
+//===----------------------------------------------------------------------===//
 // One rank does something else
 //===----------------------------------------------------------------------===//
 
@@ -258,12 +306,16 @@ static void oneRank(const Plan &plan, const Program &program,
         Mutant mutant{
             "swap on every other rank", place(program, at, a), plan, {}};
         Mesh mesh = meshOf(plan);
+        bool isAnySwapped = false;
         for (int64_t rank = 0; rank < ranks; ++rank) {
           mutant.classes.push_back({{rank}, steps});
           int64_t sum = groupIndex(mesh, toGroupSpec(a.axes), rank) +
                         groupIndex(mesh, toGroupSpec(b.axes), rank);
-          if (sum % 2)
-            swap(mutant.classes.back().steps);
+          // Of groups within groups one rank is enough.
+          if (sum % 2 == 0 && (isAnySwapped || rank + 1 < ranks))
+            continue;
+          swap(mutant.classes.back().steps);
+          isAnySwapped = true;
         }
         return mutant;
       });
@@ -312,6 +364,7 @@ void nxdt::forEachMutant(const Plan &plan, const Visit &visit) {
     for (size_t at = 0; at < body.instructions.size(); ++at)
       if (body.instructions[at].kind == OpKind::Collective)
         CollectiveMutants(plan, program, at, visit).run();
+    masks(plan, program, visit);
     oneRank(plan, body, visit);
   }
   declarations(plan, visit);
