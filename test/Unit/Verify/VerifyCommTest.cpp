@@ -7,7 +7,9 @@
 #include "nxdt/Verify/VerifyComm.h"
 #include "nxdt/Support/UserError.h"
 
+#include <algorithm>
 #include <chrono>
+#include <functional>
 #include <gtest/gtest.h>
 
 namespace nxdt {

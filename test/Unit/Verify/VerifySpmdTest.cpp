@@ -9,6 +9,8 @@
 #include "test/Unit/Executor/PlanBuilder.h"
 
 #include <gtest/gtest.h>
+#include <limits>
+#include <optional>
 #include <random>
 
 namespace nxdt::plan {
@@ -242,6 +244,98 @@ TEST(VerifySpmd, ZerosAreATerm) {
   PlanBuilder ones = builder();
   ones.call("aten::fill_.Scalar", {ones.use("p"), 1.0}, {});
   EXPECT_NE(complaint(ones).find("to buffer 'p'"), std::string::npos);
+}
+
+//===----------------------------------------------------------------------===//
+// Padding: 10 columns over tp 4 are 3, 3, 3 and 1
+//===----------------------------------------------------------------------===//
+
+/// Bools [3]: what of the rank's columns lies beyond the tenth (`columns`).
+ValueRef outside(PlanBuilder &b, int64_t columns = 10) {
+  ValueRef index = b.temporary(DType::I64, {3});
+  ValueRef start = b.temporary(DType::I64, {});
+  ValueRef place = b.temporary(DType::I64, {3});
+  ValueRef mask = b.temporary(DType::Bool, {3});
+  b.call("aten::arange", {int64_t(3), DType::I64, None{}, DeviceArg{}, None{}},
+         {index});
+  b.call("aten::mul.Scalar", {b.use("rank"), int64_t(3)}, {start});
+  b.call("aten::add.Tensor", {index, start, int64_t(1)}, {place});
+  b.call("aten::ge.Scalar", {place, columns}, {mask});
+  return mask;
+}
+
+PlanBuilder padded() {
+  PlanBuilder b;
+  b.plan.mesh = {{"pp", 1}, {"dp", 1}, {"cp", 1}, {"tp", 4}};
+  b.shard("u", {8, 10}, {{}, {"tp"}});
+  b.shard("s", {}, {});
+  b.buffer("rank", DType::I64, {}, Role::Coordinate);
+  b.plan.buffers.back().coordinate = {"tp"};
+  b.program("f");
+  return b;
+}
+
+/// The sum of exp(u), and whether its padding is masked: by what.
+std::string sumOfExp(std::optional<double> fill, int64_t columns = 10) {
+  PlanBuilder b = padded();
+  ValueRef value = b.temporary(DType::F32, {8, 3});
+  b.call("aten::exp", {b.use("u")}, {value});
+  if (fill) {
+    ValueRef masked = b.temporary(DType::F32, {8, 3});
+    b.call("aten::masked_fill.Scalar", {value, outside(b, columns), *fill},
+           {masked});
+    value = masked;
+  }
+  ValueRef sum = b.temporary(DType::F32, {});
+  ValueRef whole = b.temporary(DType::F32, {});
+  b.call("aten::sum", {value, None{}}, {sum});
+  b.collective(Collective::AllReduce, sum, whole, {"tp"});
+  copy(b, "s", whole);
+  return complaint(b);
+}
+
+TEST(VerifySpmd, PaddingIsMaskedBeforeSums) {
+  EXPECT_EQ(sumOfExp(0.0), "");
+  EXPECT_NE(sumOfExp(std::nullopt).find("sums what lies in the padding"),
+            std::string::npos);
+  EXPECT_NE(sumOfExp(1.0).find("sums what lies in the padding"),
+            std::string::npos);
+  // A mask of another size is no mask of padding.
+  EXPECT_NE(sumOfExp(0.0, 9), "");
+}
+
+TEST(VerifySpmd, PaddingOfBuffersIsZero) {
+  PlanBuilder b = padded();
+  ValueRef value = b.temporary(DType::F32, {8, 3});
+  b.call("aten::exp", {b.use("u")}, {value});
+  copy(b, "u", value);
+  EXPECT_EQ(complaint(b), "writes to buffer 'u' what is not zero in the "
+                          "padding of dimension 1: mask it first");
+  // silu(0) = 0, and the padding of u is zero.
+  PlanBuilder kept = padded();
+  value = kept.temporary(DType::F32, {8, 3});
+  kept.call("aten::silu", {kept.use("u")}, {value});
+  copy(kept, "u", value);
+  EXPECT_EQ(said(kept), "");
+}
+
+TEST(VerifySpmd, PaddingIsLowestForMaxima) {
+  for (bool isLowest : {true, false}) {
+    PlanBuilder b = padded();
+    ValueRef masked = b.temporary(DType::F32, {8, 3});
+    b.call("aten::masked_fill.Scalar",
+           {b.use("u"), outside(b),
+            isLowest ? -std::numeric_limits<double>::infinity() : 0.0},
+           {masked});
+    ValueRef highest = b.temporary(DType::F32, {});
+    ValueRef whole = b.temporary(DType::F32, {});
+    b.call("aten::amax", {masked, std::vector<int64_t>{0, 1}, false},
+           {highest});
+    b.collective(Collective::AllReduce, highest, whole, {"tp"}).reduction =
+        Reduction::Max;
+    copy(b, "s", whole);
+    EXPECT_EQ(said(b).empty(), isLowest) << said(b);
+  }
 }
 
 /// Arguments that fit no operand end in a message, not in a crash.
