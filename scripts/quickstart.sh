@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Sets up, builds and trains a small Llama on real text, then writes its weights as a Hugging Face folder.
+# Sets up, builds and trains a small Llama on real text, on two tensor-parallel ranks, then writes its weights as a
+# Hugging Face folder.
 #
 #   scripts/quickstart.sh [--text DIR_OR_FILE] [--steps N] [OVERRIDE...]
 #
@@ -76,7 +77,7 @@ if val:
     print(f"validation loss  {val[-1]['val_loss']:.3f} on text that was held out")
 predicted = sum(json.load(open(f"{run}/plan/plan.json"))["memory"].values())
 measured = max(line["peak_memory_bytes"] for line in train)
-print(f"memory           {predicted / 2**20:.1f} MiB predicted by nxdt-opt, {measured / 2**20:.1f} MiB measured")
+print(f"memory           {predicted / 2**20:.1f} MiB per rank predicted by nxdt-opt, {measured / 2**20:.1f} MiB measured")
 print(f"trained weights  {run}/hf (Hugging Face: config.json, model.safetensors, tokenizer.json)")
 print(f"everything else  {run}: metrics.jsonl, checkpoints/, plan/; the text: {prepared}")
 PYTHON

@@ -45,10 +45,11 @@ class Runs:
         )
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace")
 
-    def to_end(self, log_dir):
+    def to_end(self, log_dir, resumes):
         process = self.start(log_dir)
         out, err = process.communicate(timeout=600)
         check(process.returncode == 0, f"exit status {process.returncode}\n{out[-2000:]}{err[-2000:]}")
+        check(("continues" in out) == resumes, f"{'does not resume' if resumes else 'resumes'}:\n{out[:2000]}")
 
 
 def ranks_of(process):
@@ -119,7 +120,7 @@ def test():
     rng = random.Random(seed)
 
     undisturbed, disturbed = work / "undisturbed", work / "disturbed"
-    runs.to_end(undisturbed)
+    runs.to_end(undisturbed, resumes=False)
     expected, _ = read_metrics(undisturbed)
     events = [signal.SIGKILL] * arguments.kills + [signal.SIGSTOP] * arguments.stops
     rng.shuffle(events)
@@ -136,7 +137,7 @@ def test():
         if not events:
             break
     check(not events, f"{len(events)} events found no running process")
-    runs.to_end(disturbed)
+    runs.to_end(disturbed, resumes=len(checkpoints(disturbed)) > 0)
 
     steps, _ = read_metrics(disturbed)
     check([line["step"] for line in steps] == list(range(1, arguments.steps + 1)), f"metrics.jsonl has steps {[line['step'] for line in steps]}")

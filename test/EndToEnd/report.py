@@ -114,6 +114,10 @@ def text(programs, work):
     check(sum(entry["bytes"] for entry in live) == told["memory"]["peak_activation_bytes"], "the live tensors do not add up to the peak")
 
 
+# Two data-parallel ranks.
+TWO = ("trainer.devices=2", "data.global_batch_size=16", "distributed_strategy.tensor_model_parallel_size=1", "distributed_strategy.sequence_parallel=False")
+
+
 def explain(programs, work):
     job = replace(EVEN, tp=2, dp=2, sequence_parallel=True)
 
@@ -137,17 +141,16 @@ def explain(programs, work):
     done = programs.run("nxdt-opt", CONFIG, "--explain=model.norm.wieght", *overrides(job, work))
     check(done.returncode == 1 and "the nearest are model.norm.weight," in done.stderr and done.stderr.count("\n") == 1, done.stderr)
     # A line of the file, where the file says it.
-    file = programs.succeed("nxdt-opt", CONFIG, "trainer.devices=2", "data.global_batch_size=16", "--explain=model.norm.weight").stdout
+    file = programs.succeed("nxdt-opt", CONFIG, *TWO, "--explain=model.norm.weight").stdout
     number = next(i for i, text in enumerate(CONFIG.read_text().splitlines(), 1) if text.startswith("  zero1:"))
     check(f"distributed_strategy.zero1 = True ({CONFIG}:{number}:10)" in file, file)
 
 
 def diff(programs, work):
-    two = ["trainer.devices=2", "data.global_batch_size=16"]
     other = work / "other.yaml"
     other.write_text(CONFIG.read_text().replace("zero1: True", "zero1: False").replace("models/", f"{ROOT}/configs/models/"))
-    done = programs.succeed("nxdt-opt", CONFIG, "--diff", other, *two)
-    plain = [json.loads(programs.succeed("nxdt-opt", path, "--report=json", *two).stdout) for path in (CONFIG, other)]
+    done = programs.succeed("nxdt-opt", CONFIG, "--diff", other, *TWO)
+    plain = [json.loads(programs.succeed("nxdt-opt", path, "--report=json", *TWO).stdout) for path in (CONFIG, other)]
     told = {" ".join(line.split()[:-3]): line.split() for line in done.stdout.splitlines()}
     row = next(line for line in done.stdout.splitlines() if "distributed_strategy.zero1" in line)
     check(row.split()[1:] == ["True", "False"], row)

@@ -7,6 +7,7 @@ same case on one rank, and a plan whose ranks hold parts and not copies (plan_ch
 
 import argparse
 import json
+import resource
 import sys
 import time
 from pathlib import Path
@@ -120,7 +121,11 @@ def test():
         if arguments.table:
             with arguments.table.open("a") as table:
                 table.write(row(case, strategy, apart, val_loss, seconds))
-    print(f"{len(runs) - len(failures)} of {len(runs)} runs are equal, {time.monotonic() - began:.0f} s")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(
+        f"{len(runs) - len(failures)} of {len(runs)} runs are equal, {time.monotonic() - began:.0f} s "
+        f"({used.ru_utime + used.ru_stime:.0f} s of all cores)"
+    )
     check(not failures, f"{len(failures)} of {len(runs)} runs: " + "; ".join(failures))
 
 

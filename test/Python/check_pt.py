@@ -27,6 +27,11 @@ DTYPES = {
 }
 
 
+def parts_in(file, described):
+    """{name: its part in a file}, of the manifest's {name: [parts]}."""
+    return {name: part for name, parts in described.items() for part in parts if part["file"] == file}
+
+
 def compare(where, loaded, expected, problems):
     """A dict of tensors with the manifest's description of it."""
     if set(loaded) != set(expected):
@@ -70,13 +75,13 @@ def main():
         problems.append(f"files: {sorted(set(loaded) ^ set(manifest['files']))}")
     for name, content in loaded.items():
         if name.startswith("model/"):
-            compare(name, content, manifest["model"], problems)
+            compare(name, content, parts_in(name, manifest["model"]), problems)
         elif name.startswith("optim/"):
             if set(content) != set(manifest["optimizer"]):
                 problems.append(f"{name}: states {sorted(content)}")
             for state in set(content) & set(manifest["optimizer"]):
                 compare(f"{name}: {state}", content[state],
-                        manifest["optimizer"][state], problems)
+                        parts_in(name, manifest["optimizer"][state]), problems)
     content = loaded.get("user_content.pt", {})
     if not plain(content):
         problems.append("user_content.pt: holds more than plain containers")
