@@ -95,7 +95,7 @@ static std::vector<Lie> maskedFill(const Call &call) {
         if (isPaddingMask(*m, part, call.atoms))
           runs[0] = part;
       }
-      if (runs.size() == 1 && setOf(runs[0].atoms) == mask.unknown &&
+      if (runs.size() == 1 && !(mask.unknown & ~setOf(runs[0].atoms)) &&
           isPaddingMask(*m, runs[0], call.atoms)) {
         if (x.sum && !fillsZero)
           call.fail("fills the padding of " + call.shown(call.value(0)) +

@@ -73,13 +73,6 @@ TEST(VerifySharding, AcceptsTypesAsAFactoryMakesThem) {
             "");
 }
 
-TEST(VerifySharding, RefusesAnAxisInTwoDimensions) {
-  EXPECT_NE(verifyWith([](MeshAttr mesh, AxisAttr dp, AxisAttr) {
-              return makeSharding(mesh, {{dp}, {dp}});
-            }).find("axis 'dp' is used twice"),
-            std::string::npos);
-}
-
 TEST(VerifySharding, RefusesAWrongNumberOfDimensions) {
   EXPECT_NE(verifyWith([](MeshAttr mesh, AxisAttr dp, AxisAttr) {
               return makeSharding(mesh, {{dp}});
@@ -87,10 +80,45 @@ TEST(VerifySharding, RefusesAWrongNumberOfDimensions) {
             std::string::npos);
 }
 
-TEST(VerifySharding, RefusesAPartThatDoesNotDivideItsAxis) {
-  EXPECT_NE(verifyWith([](MeshAttr mesh, AxisAttr, AxisAttr tp) {
-              auto part = AxisAttr::get(tp.getContext(), tp.getName(), 1, 3);
-              return makeSharding(mesh, {{part}, {}});
+TEST(VerifySharding, RefusesAnotherMesh) {
+  std::string said = verifyWith([](MeshAttr mesh, AxisAttr dp, AxisAttr tp) {
+    auto other = MeshAttr::get(mesh.getContext(), {dp.getName(), tp.getName()},
+                               ArrayRef<int64_t>{2, 8});
+    return makeSharding(other, {{wholeAxis(other, "dp")}, {}});
+  });
+  EXPECT_NE(said.find("lies on the mesh"), std::string::npos) << said;
+}
+
+/// Lists that are wrong in themselves do not even become an attribute.
+std::string
+factorySays(llvm::function_ref<Axes(AxisAttr dp, AxisAttr tp)> columns) {
+  MLIRContext context(MLIRContext::Threading::DISABLED);
+  context.loadDialect<NxdtDialect, func::FuncDialect>();
+  std::string said;
+  context.getDiagEngine().registerHandler([&](Diagnostic &diagnostic) {
+    said += diagnostic.str() + "\n";
+    return success();
+  });
+  auto module = parseSourceString<ModuleOp>(kProgram, &context);
+  auto mesh = (*module)->getAttrOfType<MeshAttr>(kMeshAttr);
+  AxisAttr dp = wholeAxis(mesh, "dp"), tp = wholeAxis(mesh, "tp");
+  bool accepted = succeeded(checkedSharding(
+      mesh, {{dp}, columns(dp, tp)}, [&] { return module->emitError(); }));
+  EXPECT_EQ(accepted, said.empty());
+  return said;
+}
+
+TEST(CheckedSharding, RefusesAnAxisInTwoDimensions) {
+  EXPECT_EQ(factorySays([](AxisAttr, AxisAttr tp) { return Axes{tp}; }), "");
+  EXPECT_NE(factorySays([](AxisAttr dp, AxisAttr) {
+              return Axes{dp};
+            }).find("axis 'dp' is used twice"),
+            std::string::npos);
+}
+
+TEST(CheckedSharding, RefusesAPartThatDoesNotDivideItsAxis) {
+  EXPECT_NE(factorySays([](AxisAttr, AxisAttr tp) {
+              return Axes{AxisAttr::get(tp.getContext(), tp.getName(), 1, 3)};
             }).find("part (1)3 does not divide axis 'tp' of size 4"),
             std::string::npos);
 }

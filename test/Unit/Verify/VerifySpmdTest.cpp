@@ -304,6 +304,34 @@ TEST(VerifySpmd, PaddingIsMaskedBeforeSums) {
   EXPECT_NE(sumOfExp(0.0, 9), "");
 }
 
+/// 24 rows over tp are 6 for each, over dp then 2, 2, 2 and 0: the mask asks
+/// for dp only. One for other rows is none.
+TEST(VerifySpmd, PaddingOfAMinorAxis) {
+  for (int64_t rows : {6, 5}) {
+    PlanBuilder b;
+    b.plan.mesh = {{"pp", 1}, {"dp", 4}, {"cp", 1}, {"tp", 4}};
+    b.shard("w", {24}, {{"tp", "dp"}});
+    b.buffer("dp", DType::I64, {}, Role::Coordinate);
+    b.plan.buffers.back().coordinate = {"dp"};
+    b.program("f");
+    ValueRef index = b.temporary(DType::I64, {2});
+    ValueRef start = b.temporary(DType::I64, {});
+    ValueRef place = b.temporary(DType::I64, {2});
+    ValueRef mask = b.temporary(DType::Bool, {2});
+    ValueRef value = b.temporary(DType::F32, {2});
+    ValueRef masked = b.temporary(DType::F32, {2});
+    b.call("aten::arange",
+           {int64_t(2), DType::I64, None{}, DeviceArg{}, None{}}, {index});
+    b.call("aten::mul.Scalar", {b.use("dp"), int64_t(2)}, {start});
+    b.call("aten::add.Tensor", {index, start, int64_t(1)}, {place});
+    b.call("aten::ge.Scalar", {place, rows}, {mask});
+    b.call("aten::exp", {b.use("w")}, {value});
+    b.call("aten::masked_fill.Scalar", {value, mask, 0.0}, {masked});
+    copy(b, "w", masked);
+    EXPECT_EQ(said(b).empty(), rows == 6) << rows << ": " << said(b);
+  }
+}
+
 TEST(VerifySpmd, PaddingOfBuffersIsZero) {
   PlanBuilder b = padded();
   ValueRef value = b.temporary(DType::F32, {8, 3});
