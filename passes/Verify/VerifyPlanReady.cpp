@@ -214,7 +214,7 @@ struct VerifyPlanReadyPass
         isReady &= ProgramVerifier(func, symbols).run();
         continue;
       }
-      if (isa<BufferOp>(op))
+      if (isa<BufferOp, ChannelOp, ScheduleOp>(op))
         continue;
       op.emitError("'") << op.getName().getStringRef()
                         << "' has no place beside programs and buffers";

@@ -7,12 +7,15 @@
 #include "Compile.h"
 
 #include "PlanFolder.h"
+#include "ReadableText.h"
 #include "StrategyAttributes.h"
 #include "nxdt/Capture/Capture.h"
 #include "nxdt/Emit/EmitPlan.h"
 #include "nxdt/Passes/Passes.h"
 #include "nxdt/Passes/Pipeline.h"
 #include "nxdt/Support/UserError.h"
+#include "nxdt/Verify/VerifyComm.h"
+#include "nxdt/Verify/VerifySpmd.h"
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/Verifier.h"
@@ -142,8 +145,7 @@ std::string Compilation::text() {
   OpPrintingFlags flags;
   flags.enableDebugInfo();
   module->print(os, flags);
-  os << '\n';
-  return text;
+  return readableText(text);
 }
 
 void Compilation::dump(const std::string &phase) {
@@ -197,5 +199,10 @@ LogicalResult Compilation::run() {
     return failure();
   result = std::move(*emitted);
   finishPlans(vocabSize);
+  // The ranks' programs, proven without what made them.
+  if (result.stages.size() == 1)
+    verifyComm(result.stages[0], "the plan");
+  for (const plan::Plan &plan : result.stages)
+    verifySpmd(plan, "the plan");
   return success();
 }

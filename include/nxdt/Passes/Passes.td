@@ -219,6 +219,28 @@ def BuildStep : Pass<"build-step", "::mlir::ModuleOp"> {
   let dependentDialects = ["::nxdt::NxdtDialect"];
 }
 
+def RecordScales : Pass<"record-scales", "::mlir::ModuleOp"> {
+  let summary = "Write down which constant factors the step has";
+  let description = [{
+    Counts, by program, the constants that floating-point values are multiplied
+    by or made of, in the module attribute `nxdt.scales`. It is what the model
+    and its gradients bring along, before anything knows of ranks;
+    `verify-reduction-scale` compares.
+
+    Input:
+    ```mlir
+    func.func @train_step(%x: tensor<4xf32> {nxdt.buffer = @x}) -> (tensor<4xf32> {nxdt.buffer = @y}) {
+      %0 = nxdt.aten "aten::mul.Scalar"(%x, 2.0) : (tensor<4xf32>) -> tensor<4xf32>
+      return %0 : tensor<4xf32>
+    }
+    ```
+    Output:
+    ```mlir
+    module attributes {nxdt.scales = {train_step = {"aten::mul.Scalar by 2" = 1 : i64}}} {...}
+    ```
+  }];
+}
+
 def ApplyStrategy : Pass<"apply-strategy", "::mlir::ModuleOp"> {
   let summary = "Say how parameters, optimizer state and inputs lie on the mesh";
   let description = [{
@@ -283,6 +305,57 @@ def Partition : Pass<"partition", "::mlir::ModuleOp"> {
     %0 = nxdt.reshard %x {reason = "..."} : [[], []] -> [[], [tp]]
     %1 = nxdt.aten "aten::linear"(%0, %w, none) : ([[], [tp]], [[], [tp]]) -> [[], []], partial [tp]
     %2 = nxdt.reshard %1 {reason = "sum of aten::linear ..."} : [[], []], partial [tp] -> [[], []]
+    ```
+  }];
+}
+
+def VerifySharding : Pass<"verify-sharding", "::mlir::ModuleOp"> {
+  let summary = "Check that every sharding follows from its op's rule";
+  let description = [{
+    Every value has a sharding. What splits each factor of an op is found anew
+    from its operands' and results' types: one list of axes for a factor, no
+    axis for two. Results are partial over exactly the axes of the factors that
+    they lack, and over what their operands were partial over. A partial sum
+    reaches only ops that are linear in it, and never a buffer that is not
+    declared so, the optimizer, `clip_scale` or a norm. Only `nxdt.reshard`
+    changes a sharding. Types of arguments and results are those of their
+    buffers; of a parameter only gradients may be partial. All encodings are
+    verified again.
+
+    Input:
+    ```mlir
+    %1 = nxdt.aten "aten::linear"(%x, %w, none) : ([[], [tp]], [[], [tp]]) -> [[], []], partial [tp]
+    %2 = nxdt.aten "aten::silu"(%1) : ([[], []], partial [tp]) -> [[], []]
+    ```
+    Output:
+    ```
+    error: model.mlp: operand 0 is partial over [tp], but aten::silu is not linear in it; reshard it to the sum first
+    ```
+  }];
+}
+
+def VerifyReductionScale : Pass<"verify-reduction-scale", "::mlir::ModuleOp"> {
+  let summary = "Check that gradients carry one over the number of tokens, once";
+  let description = [{
+    Backwards from the optimizer: a parameter's gradient is its own accumulator,
+    times `grad_scale`, which is 1 / `token_count` (and the clipping), and
+    nothing else; so is the loss. The norm that clips counts each gradient once.
+    Accumulators start from zero and grow by what a micro-batch gives. No
+    program has gained or lost a constant factor since `record-scales`: neither
+    partitioning nor a reduction multiplies by anything.
+
+    Over which ranks sums are taken is in the types: see `verify-sharding`. Runs
+    on shardings and on local programs alike.
+
+    Input:
+    ```mlir
+    %0 = nxdt.reshard %grad {reason = "..."} : ... partial [dp] -> ...
+    %1 = nxdt.aten "aten::div.Scalar"(%0, 2.0) : ...  // the number of dp ranks
+    %p1, %m1, %v1 = nxdt.adamw %p, %1, %m, %v, %lr, %step, %scale {...} : ...
+    ```
+    Output:
+    ```
+    error: w: the gradient is 5.000000e-01 times @w.grad; sums over ranks and micro-batches are divided by the number of tokens, and by nothing else
     ```
   }];
 }
