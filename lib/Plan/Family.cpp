@@ -25,8 +25,10 @@ int64_t claimOf(Role role) {
   }
 }
 
-std::map<std::string, int64_t, std::less<>> ownersOf(const PlanFamily &family) {
-  std::map<std::string, int64_t, std::less<>> owners;
+} // namespace
+
+std::map<std::string, int64_t> ownersOf(const PlanFamily &family) {
+  std::map<std::string, int64_t> owners;
   std::map<std::string, int64_t> claims;
   for (size_t stage = 0; stage < family.stages.size(); ++stage)
     for (const Buffer &buffer : family.stages[stage].buffers) {
@@ -39,8 +41,6 @@ std::map<std::string, int64_t, std::less<>> ownersOf(const PlanFamily &family) {
   return owners;
 }
 
-} // namespace
-
 int64_t stageOf(const Mesh &mesh, int64_t rank) {
   std::vector<int64_t> at = mesh.coordinates(rank);
   for (size_t i = 0; i < mesh.axes.size(); ++i)
@@ -49,25 +49,38 @@ int64_t stageOf(const Mesh &mesh, int64_t rank) {
   return 0;
 }
 
-int64_t ownerOf(const PlanFamily &family, std::string_view param) {
-  auto owners = ownersOf(family);
-  auto it = owners.find(param);
-  return it == owners.end() ? -1 : it->second;
+/// All but the programs and what runs them.
+static Plan withoutPrograms(const Plan &plan) {
+  Plan out;
+  out.version = plan.version;
+  out.device = plan.device;
+  out.mesh = plan.mesh;
+  out.libraries = plan.libraries;
+  out.microBatchSize = plan.microBatchSize;
+  out.sequenceLength = plan.sequenceLength;
+  out.vocabSize = plan.vocabSize;
+  out.tied = plan.tied;
+  out.buffers = plan.buffers;
+  out.memory = plan.memory;
+  return out;
 }
 
 Plan wholeOf(const PlanFamily &family) {
-  Plan out = family.stages.at(0);
+  Plan out = withoutPrograms(family.stages.at(0));
   out.buffers.clear();
-  out.programs.clear();
-  out.channels.clear();
-  out.schedules.clear();
   out.memory = {};
-  auto owners = ownersOf(family);
+  std::map<std::string, int64_t> owners = ownersOf(family);
   for (size_t stage = 0; stage < family.stages.size(); ++stage)
     for (const Buffer &buffer : family.stages[stage].buffers)
-      if (claimOf(buffer.role) > 0 &&
-          owners.find(buffer.param)->second == int64_t(stage))
+      if (claimOf(buffer.role) > 0 && owners.at(buffer.param) == int64_t(stage))
         out.buffers.push_back(buffer);
+  return out;
+}
+
+PlanFamily buffersOf(const PlanFamily &family) {
+  PlanFamily out;
+  for (const Plan &plan : family.stages)
+    out.stages.push_back(withoutPrograms(plan));
   return out;
 }
 

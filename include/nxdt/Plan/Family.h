@@ -15,6 +15,7 @@
 #include "nxdt/Plan/Plan.h"
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -23,14 +24,17 @@ namespace nxdt::plan {
 /// Where `rank` is along pp; 0 if the mesh has no such axis.
 int64_t stageOf(const Mesh &mesh, int64_t rank);
 
-/// The stage of a family that keeps a parameter: of several that hold it (tied
+/// The stage that keeps a parameter, by its name: of several that hold it (tied
 /// weights) the one with its optimizer state, else with its master, else the
-/// first. -1 if none holds it.
-int64_t ownerOf(const PlanFamily &family, std::string_view param);
+/// first.
+std::map<std::string, int64_t> ownersOf(const PlanFamily &family);
 
 /// The weights of all stages, as if one held them: head, and the buffers of
 /// the roles param, master and opt_state, each from its owner. No programs.
 Plan wholeOf(const PlanFamily &family);
+
+/// The same stages without programs, channels and schedules.
+PlanFamily buffersOf(const PlanFamily &family);
 
 /// Null if there is none.
 const Schedule *findSchedule(const Plan &plan, std::string_view name);

@@ -355,10 +355,11 @@ PlanFamily tiedFamily() {
 TEST(PlanFamily, TiedParametersAndTheirOwners) {
   PlanFamily family = tiedFamily();
   verifyFamily(family, "p.json");
-  EXPECT_EQ(ownerOf(family, "w"), 1);
-  EXPECT_EQ(ownerOf(family, "v"), 1);
-  EXPECT_EQ(ownerOf(family, "x"), -1);
-  EXPECT_EQ(ownerOf(sampleFamily(), "w"), 0);
+  using Owners = std::map<std::string, int64_t>;
+  EXPECT_EQ(ownersOf(family), (Owners{{"v", 1}, {"w", 1}}));
+  EXPECT_EQ(ownersOf(sampleFamily()), (Owners{{"v", 1}, {"w", 0}}));
+  EXPECT_EQ(buffersOf(family).stages[1].buffers.size(), 8u);
+  EXPECT_TRUE(buffersOf(family).stages[1].schedules.empty());
   Plan whole = wholeOf(family);
   std::string names;
   for (const Buffer &buffer : whole.buffers)
