@@ -146,9 +146,9 @@ std::string table(const PipelineSchedule &schedule,
   }
   return aligned(rows) + "makespan " + humanDuration(timing.makespan_s) +
          ", critical path " + humanDuration(criticalPath_s(problem)) +
-         ", bubble " + percent(timing.bubble) + " (" +
-         closedFormBubble(problem) +
-         " where all passes take the same time and messages none)\n";
+         ", bubble " + percent(timing.bubble) +
+         " (equal passes and free messages: " + closedFormBubble(problem) +
+         ")\n";
 }
 
 } // namespace nxdt::schedule
