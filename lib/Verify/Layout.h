@@ -120,6 +120,7 @@ struct Lie {
   AtomSet root = 0;    ///< its square is a term of a sum over these
   AtomSet unknown = 0; ///< differs between these ranks, nobody knows how
   bool zero = false;   ///< all zeros
+  bool own = false;    ///< of this stage's parameters: other stages have others
   /// Atoms that split an index of which a rank has one, next to a dimension of
   /// one that was summed: a rank cannot tell [8] as [4, 2] from [8] as [8, 1].
   /// The minor of them may be those of a sum.

@@ -23,7 +23,16 @@ public:
   ProgramCheck(const plan::Plan &plan, const plan::Program &program,
                const Atoms &atoms, const std::string &what)
       : plan(plan), program(program), atoms(atoms), what(what),
-        lies(program.values.size()) {}
+        lies(program.values.size()) {
+    if (plan.schedules.empty())
+      return;
+    stages = atoms.set({"pp"});
+    for (const plan::Schedule &schedule : plan.schedules)
+      for (const plan::Action &action : schedule.actions)
+        isOfOneStage |= schedule.name != "update_step" &&
+                        action.kind == plan::ActionKind::Run &&
+                        &plan.programs[action.index] == &program;
+  }
 
   void run();
 
@@ -33,6 +42,8 @@ private:
   Lie reduced(const plan::Instruction &instruction, Lie lie, AtomSet group);
   Lie declared(const plan::Buffer &buffer) const;
   void write(int32_t value, const Lie &lie);
+  void keepOwn(const plan::Instruction &instruction,
+               std::vector<Lie> &made) const;
   void mutate(const Call &call, const plan::Instruction &instruction);
   [[noreturn]] void fail(const std::string &message) const;
 
@@ -42,6 +53,9 @@ private:
   const std::string &what;
   std::vector<Lie> lies;
   size_t at = 0;
+  AtomSet stages = 0; ///< the axis pp, in a stage's plan
+  /// No other stage runs this program: within it there is no sum over stages.
+  bool isOfOneStage = false;
 };
 
 void ProgramCheck::fail(const std::string &message) const {
@@ -55,11 +69,14 @@ void ProgramCheck::fail(const std::string &message) const {
 
 Lie ProgramCheck::declared(const plan::Buffer &buffer) const {
   Lie lie = Lie::whole(buffer.shape);
+  lie.own = stages && !isOfOneStage && !buffer.param.empty();
   for (size_t dim = 0; dim < buffer.split.size(); ++dim)
     if (AtomList list = atoms.list(buffer.split[dim]); !list.empty())
       lie.dims[dim] = {{{buffer.logicalShape[dim], buffer.shape[dim], list,
                          false, Padding::Zero}}};
   lie.sum = atoms.set(buffer.partial);
+  if (isOfOneStage)
+    lie.sum &= ~stages;
   if (AtomList over = atoms.list(buffer.coordinate); !over.empty()) {
     lie.unknown = setOf(over);
     lie.fact = coordinateFact(over, atoms);
@@ -78,6 +95,9 @@ void ProgramCheck::write(int32_t value, const Lie &lie) {
     fail("writes what is " + text(lie, atoms) + " to " + name + ", which is " +
          text(wanted, atoms));
   };
+  if (lie.own && number >= 0 && plan.buffers[number].role == plan::Role::Scalar)
+    fail("writes what comes from this stage's parameters to " + name +
+         ", which is the same on all stages: sum it over [pp] first");
   if (lie.max | lie.root | lie.unknown)
     refuse();
   if (lie.sum != wanted.sum && !lie.zero)
@@ -121,6 +141,8 @@ static void preferSum(Lie &lie, const AtomList &list, const Atoms &atoms) {
 /// The sum or maximum over the group; all of it must be one.
 Lie ProgramCheck::reduced(const plan::Instruction &instruction, Lie lie,
                           AtomSet group) {
+  if (lie.zero)
+    return lie;
   bool isSum = instruction.reduction == plan::Reduction::Sum;
   AtomSet &partial = isSum ? lie.sum : lie.max;
   AtomSet other = group & ~partial;
@@ -228,6 +250,41 @@ void ProgramCheck::mutate(const Call &call,
       lies[out] = lies[targets[0]];
 }
 
+/// What comes from a stage's parameters is the stage's. Reduced to a scalar, it
+/// is a term of a sum over the stages, or the root of one.
+void ProgramCheck::keepOwn(const plan::Instruction &instruction,
+                           std::vector<Lie> &made) const {
+  bool isOwn = false, isReduced = false;
+  auto look = [&](int32_t value) {
+    if (value < 0 || !lies[value].own)
+      return;
+    isOwn = true;
+    isReduced |= !program.values[value].shape.empty();
+  };
+  for (const plan::Arg &arg : instruction.args) {
+    if (const auto *ref = std::get_if<plan::ValueRef>(&arg))
+      look(ref->index);
+    else if (const auto *refs = std::get_if<std::vector<plan::ValueRef>>(&arg))
+      for (plan::ValueRef ref : *refs)
+        look(ref.index);
+  }
+  if (!isOwn || isOfOneStage)
+    return;
+  for (size_t i = 0; i < made.size(); ++i) {
+    bool isScalar = i < instruction.outs.size() && instruction.outs[i] >= 0 &&
+                    program.values[instruction.outs[i]].shape.empty();
+    made[i].own = false;
+    bool isNorm = instruction.op == "aten::linalg_vector_norm";
+    bool isSum = instruction.op.starts_with("aten::sum");
+    if (isScalar && isReduced && isNorm)
+      made[i].root |= stages;
+    else if (isScalar && isReduced && isSum)
+      made[i].sum |= stages;
+    else
+      made[i].own = true;
+  }
+}
+
 void ProgramCheck::run() {
   for (size_t i = 0; i < lies.size(); ++i)
     if (program.values[i].buffer >= 0)
@@ -254,6 +311,7 @@ void ProgramCheck::step(const plan::Instruction &instruction) {
   }
   std::vector<Lie> made =
       isVjp ? inferUnknown(call, instruction.outs.size()) : inferCall(call);
+  keepOwn(instruction, made);
   for (size_t i = 0; i < instruction.outs.size(); ++i) {
     int32_t out = instruction.outs[i];
     if (out < 0)

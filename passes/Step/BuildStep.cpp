@@ -156,7 +156,7 @@ LogicalResult BuildStepPass::declareState(func::FuncOp gradients) {
   scalar("step", "input", f32);
   for (StringRef name : {"loss_sum", "loss", "val_loss_sum", "val_loss"})
     scalar(name, "scalar", f64);
-  for (StringRef name : {"token_count", "val_token_count"})
+  for (StringRef name : {"token_sum", "token_count", "val_token_sum", "val_token_count"})
     scalar(name, "scalar", i64);
   for (StringRef name : {"grad_norm", "grad_scale", "param_norm"})
     scalar(name, "scalar", f32);
@@ -199,7 +199,7 @@ void BuildStepPass::buildTrainStep(func::FuncOp gradients) {
   SmallVector<Value> results = program.inlineBody(gradients);
   program.setLoc("accumulate");
   program.accumulate("loss_sum", results[0]);
-  program.accumulate("token_count", results[1]);
+  program.accumulate("token_sum", results[1]);
   for (unsigned i = 2; i < results.size(); ++i) {
     if (auto buffer =
             gradients.getResultAttrOfType<FlatSymbolRefAttr>(i, kBufferAttr)) {
@@ -228,7 +228,7 @@ void BuildStepPass::buildEvalStep(func::FuncOp forward) {
   SmallVector<Value> results = program.inlineBody(forward);
   program.setLoc("accumulate");
   program.accumulate("val_loss_sum", results[0]);
-  program.accumulate("val_token_count", results[1]);
+  program.accumulate("val_token_sum", results[1]);
 }
 
 /// The mean over the tokens that count.
@@ -240,13 +240,15 @@ static void writeMean(ProgramBuilder &program, StringRef mean, StringRef sum,
 
 void BuildStepPass::buildFinishEval() {
   ProgramBuilder program(getOperation(), "finish_eval");
-  writeMean(program, "val_loss", "val_loss_sum", "val_token_count");
+  writeMean(program, "val_loss", "val_loss_sum", "val_token_sum");
+  program.write("val_token_count", program.read("val_token_sum"));
 }
 
 void BuildStepPass::buildFinishStep() {
   ProgramBuilder program(getOperation(), "finish_step");
-  writeMean(program, "loss", "loss_sum", "token_count");
-  Value count = program.read("token_count");
+  writeMean(program, "loss", "loss_sum", "token_sum");
+  Value count = program.read("token_sum");
+  program.write("token_count", count);
   SmallVector<Value> grads;
   for (ParamState &state : params)
     grads.push_back(program.read(state.grad.getSymName()));
@@ -342,7 +344,7 @@ void BuildStepPass::runOnOperation() {
   {
     ProgramBuilder begin(module, "begin_step");
     begin.zero("loss_sum");
-    begin.zero("token_count");
+    begin.zero("token_sum");
     for (ParamState &state : params)
       begin.zero(state.grad.getSymName());
   }
@@ -352,7 +354,7 @@ void BuildStepPass::runOnOperation() {
   {
     ProgramBuilder begin(module, "begin_eval");
     begin.zero("val_loss_sum");
-    begin.zero("val_token_count");
+    begin.zero("val_token_sum");
   }
   buildEvalStep(forward);
   buildFinishEval();

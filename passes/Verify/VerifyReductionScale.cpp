@@ -314,7 +314,7 @@ void VerifyReductionScalePass::verifyClip(func::FuncOp finish) {
     fail(clip) << "its scale is not what is written to @grad_scale";
   if (resultFor(finish, "grad_norm") != clip.getGradNorm())
     fail(clip) << "its norm is not what is written to @grad_norm";
-  isOnce(clip, clip.getCount(), "token_count", "the number of tokens");
+  isOnce(clip, clip.getCount(), "token_sum", "the number of tokens");
   if (auto train = getOperation()->getAttrOfType<DictionaryAttr>(kTrainAttr))
     if (train.get("max_norm") != clip.getMaxNormAttr())
       fail(clip) << "clips at another norm than '" << kTrainAttr << "' says";
@@ -419,8 +419,8 @@ void VerifyReductionScalePass::runOnOperation() {
     return signalPassFailure();
   verifyAccumulation(train, begin);
   verifyAccumulation(eval, beginEval);
-  verifyMean(finish, "loss", "loss_sum", "token_count");
-  verifyMean(finishEval, "val_loss", "val_loss_sum", "val_token_count");
+  verifyMean(finish, "loss", "loss_sum", "token_sum");
+  verifyMean(finishEval, "val_loss", "val_loss_sum", "val_token_sum");
   verifyReducedGrads(finish);
   verifyClip(finish);
   verifyUpdate(update);

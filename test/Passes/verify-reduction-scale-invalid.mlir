@@ -22,7 +22,7 @@
 
 // Another number in the place of the number of tokens.
 // RUN: nxdt-opt %S/verify-reduction-scale.mlir --build-step --record-scales | sed 's|nxdt.clip_scale %1, %arg1|nxdt.clip_scale %1, %n|;s|^ *\(%1 = nxdt.global_norm(%arg2)\)|%n = nxdt.aten "aten::full"(array<i64>, 2, i64, none, device, none) : () -> tensor<i64>\n\1|' | not nxdt-opt --verify-reduction-scale 2>&1 | FileCheck %s --check-prefix=OTHER
-// OTHER: error: the number of tokens must be @token_count, but comes from 'aten::full'
+// OTHER: error: the number of tokens must be @token_sum, but comes from 'aten::full'
 
 // The loss by the number of ranks.
 // RUN: nxdt-opt %S/verify-reduction-scale.mlir --build-step --record-scales | sed 's|\(%0 = nxdt.aten "aten::div.Tensor"(\)%arg0\(, %arg1) : (tensor<f64>\)|%bad = nxdt.aten "aten::div.Scalar"(%arg0, 2.0) : (tensor<f64>) -> tensor<f64>\n\1%bad\2|' | not nxdt-opt --verify-reduction-scale 2>&1 | FileCheck %s --check-prefix=LOSS

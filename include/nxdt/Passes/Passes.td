@@ -338,7 +338,7 @@ def VerifyReductionScale : Pass<"verify-reduction-scale", "::mlir::ModuleOp"> {
   let summary = "Check that gradients carry one over the number of tokens, once";
   let description = [{
     Backwards from the optimizer: a parameter's gradient is its own accumulator,
-    times `grad_scale`, which is 1 / `token_count` (and the clipping), and
+    times `grad_scale`, which is 1 / `token_sum` (and the clipping), and
     nothing else; so is the loss. The norm that clips counts each gradient once.
     Accumulators start from zero and grow by what a micro-batch gives. No
     program has gained or lost a constant factor since `record-scales`: neither

@@ -276,7 +276,7 @@ TEST(ClipScale, StandsInFinishStep) {
   run.set("w.grad", random({2, 3}, 1).fill_(3));
   run.set("b.grad", random({3}, 1).fill_(-4));
   run.set("loss_sum", scalar(10));
-  run.set("token_count", scalar(4));
+  run.set("token_sum", scalar(4));
   run.run("finish_step");
   double norm = std::sqrt(6 * 9.0 + 3 * 16.0) / 4;
   EXPECT_DOUBLE_EQ(run.buffer("loss").item<double>(), 2.5);
@@ -299,7 +299,7 @@ TEST(GradAccumulate, AddsUpUnscaledInF32) {
     run.run("train_step");
   EXPECT_EQ(run.buffer("w.grad").scalar_type(), at::kFloat);
   EXPECT_EQ(difference(run.buffer("w.grad"), random({2, 3}, 1).fill_(257)), 0);
-  EXPECT_EQ(run.buffer("token_count").item<int64_t>(), 257);
+  EXPECT_EQ(run.buffer("token_sum").item<int64_t>(), 257);
   run.run("begin_step");
   EXPECT_EQ(difference(run.buffer("w.grad"), random({2, 3}, 1).fill_(0)), 0);
 }
