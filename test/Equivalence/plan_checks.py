@@ -80,7 +80,7 @@ def check_stages(stages, case):
     check(all(held), "a stage has no layer")
     check(sum(map(len, held)) == layers, f"layers lie on stages as {held}, but the model has {layers}")
     for number, stage in enumerate(stages):
-        channels = [entry["name"] for entry in stage["channels"] if entry["is_send"] and entry["name"].startswith(("act", "grad"))]
+        channels = [entry["name"] for entry in stage["channels"] if entry["direction"] == "send" and entry["name"].startswith(("act", "grad"))]
         borders = [name.split(".")[-1] for name in channels]
         check(len(borders) == len(set(borders)), f"stage {number} sends more than one tensor over a border: {channels}")
 
