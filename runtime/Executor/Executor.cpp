@@ -8,6 +8,8 @@
 #include "nxdt/Plan/Family.h"
 #include "nxdt/Plan/PlanVerify.h"
 #include "nxdt/Support/UserError.h"
+#include "nxdt/Verify/VerifyComm.h"
+#include "nxdt/Verify/VerifySpmd.h"
 #include "runtime/Checkpoint/TorchTensor.h"
 #include "runtime/Comm/Failure.h"
 #include "runtime/Executor/Bind.h"
@@ -102,6 +104,8 @@ struct Executor::Impl {
       : plan(std::move(given)), options(std::move(givenOptions)),
         device(c10::DeviceType::CPU) {
     plan::verify(plan, options.what);
+    verifyComm(plan, options.what);
+    verifySpmd(plan, options.what);
     const char *always = std::getenv("NXDT_CHECK_SHAPES");
     if (always && std::string_view(always) == "1")
       options.alwaysCheckTypes = true;
