@@ -33,6 +33,7 @@ struct ModelShape {
   bool isOneFOneB = false;
   int64_t rows = 2;     ///< of a micro-batch on a rank
   int64_t sequence = 4; ///< and the width of the layers
+  int64_t vocabulary = 64;
 };
 
 /// Builds one stage, or with one stage all.
@@ -44,7 +45,7 @@ public:
         {"pp", shape.stages}, {"dp", shape.dp}, {"cp", 1}, {"tp", 1}};
     b.plan.microBatchSize = shape.rows;
     b.plan.sequenceLength = shape.sequence;
-    b.plan.vocabSize = 64;
+    b.plan.vocabSize = shape.vocabulary;
     if (shape.isTied)
       b.plan.tied = {{"alias", "w0"}};
   }
