@@ -33,6 +33,7 @@ struct Begin {
   int64_t channel = 0;
   int64_t microBatch = 0;
   bool isSend = false;
+  int64_t madeAt = 0; ///< its message, in units of time
 };
 
 /// (stage, program, micro-batch) -> position in the stage's order.
@@ -103,7 +104,8 @@ private:
     auto it = incoming.find({stage, programOf(step)});
     if (it != incoming.end())
       for (int64_t c : it->second) {
-        std::optional<int64_t> made = madeAt(result.channels[c], step);
+        std::optional<int64_t> made =
+            madeAt(result.channels[c], step.microBatch);
         if (!made)
           return false;
         start = std::max(start, *made);
@@ -112,13 +114,13 @@ private:
     return true;
   }
 
-  /// When the message for `consumer` is there, if its producer has run.
+  /// When the message is there, if its producer has run.
   std::optional<int64_t> madeAt(const Channel &channel,
-                                const ComputeStep &consumer) const {
+                                int64_t microBatch) const {
     if (channel.producer.empty())
       return 0;
     int64_t position =
-        positionOf(channel.fromStage, channel.producer, consumer.microBatch);
+        positionOf(channel.fromStage, channel.producer, microBatch);
     if (position >= static_cast<int64_t>(end[channel.fromStage].size()))
       return std::nullopt;
     return end[channel.fromStage][position];
@@ -132,14 +134,6 @@ private:
                              std::to_string(microBatch) + " on stage " +
                              std::to_string(stage));
     return it->second;
-  }
-
-  int64_t madeAt(const Begin &begin) const {
-    const Channel &channel = result.channels[begin.channel];
-    return channel.producer.empty()
-               ? 0
-               : end[channel.fromStage][positionOf(
-                     channel.fromStage, channel.producer, begin.microBatch)];
   }
 
   /// Which of the stage's queues a transfer is in.
@@ -165,7 +159,10 @@ private:
       if (channel.isOnce)
         continue;
       for (int64_t m = 0; m < problem.microBatches; ++m) {
-        Begin begin = {0, static_cast<int64_t>(c), m, true};
+        if (channel.fromStage != stage && channel.toStage != stage)
+          break;
+        Begin begin = {0, static_cast<int64_t>(c), m, true,
+                       *madeAt(channel, m)};
         if (channel.fromStage == stage) {
           if (!channel.producer.empty())
             begin.slot = positionOf(stage, channel.producer, m) + 1;
@@ -195,13 +192,13 @@ private:
     return begins;
   }
 
-  std::tuple<int64_t, int64_t, int64_t> rank(const Begin &begin) const {
-    return {madeAt(begin), begin.channel, begin.microBatch};
+  static std::tuple<int64_t, int64_t, int64_t> rank(const Begin &begin) {
+    return {begin.madeAt, begin.channel, begin.microBatch};
   }
 
   /// Puts a queue into the order of the messages and moves receives so that
   /// their slots ascend.
-  void settle(std::vector<Begin> &queue) const {
+  static void settle(std::vector<Begin> &queue) {
     std::sort(queue.begin(), queue.end(), [&](const Begin &a, const Begin &b) {
       return rank(a) < rank(b);
     });

@@ -96,4 +96,14 @@ double criticalPath_s(const PipelineProblem &problem) {
   return bound_s;
 }
 
+int64_t idlePasses(const PipelineProblem &problem) {
+  int64_t idle = problem.stages - 1;
+  // In evaluation the last group may be smaller than it takes a micro-batch to
+  // come round, and then each further chunk waits for it.
+  if (int64_t last = problem.microBatches % problem.stages;
+      problem.forwardOnly && last != 0)
+    idle += (problem.chunksPerStage - 1) * (problem.stages - last);
+  return idle;
+}
+
 } // namespace nxdt::schedule

@@ -94,7 +94,7 @@ Multiple nxdt::multipleOf(Value value) {
     } else if (isa<AllReduceOp, ReduceScatterOp>(op)) {
       if (op->getAttrOfType<StringAttr>("reduction").getValue() != "sum")
         break;
-    } else if (!isa<ReshardOp, AllGatherOp, AllSliceOp>(op)) {
+    } else if (!isa<ReshardOp, AllGatherOp, AllSliceOp, StageTermOp>(op)) {
       break;
     }
     result.base = op->getOperand(0);
@@ -116,6 +116,9 @@ static std::optional<std::string> scaleOf(Operation *op) {
     return shown("nxdt.sdpa", sdpa.getScale().convertToDouble());
   if (auto sdpa = dyn_cast<SdpaBackwardOp>(op))
     return shown("nxdt.sdpa_backward", sdpa.getScale().convertToDouble());
+  // What is added once too often has a factor, too.
+  if (isa<AccumulateOp>(op))
+    return "nxdt.accumulate";
   auto aten = dyn_cast<AtenOp>(op);
   if (!aten || op->getNumResults() != 1 || !isFloat(op->getResult(0)))
     return std::nullopt;

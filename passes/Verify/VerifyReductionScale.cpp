@@ -167,18 +167,31 @@ void VerifyReductionScalePass::verifyAccumulation(func::FuncOp step,
                                                   func::FuncOp begin) {
   llvm::StringSet<> seen;
   for (auto op : step.getOps<AccumulateOp>()) {
-    BufferOp buffer = bufferBehind(op.getAcc());
+    auto before = op.getAcc().getDefiningOp<AccumulateOp>();
+    bool isFirst = !before;
+    Value start = op.getAcc();
+    for (; before; before = start.getDefiningOp<AccumulateOp>())
+      start = before.getAcc();
+    BufferOp buffer = bufferBehind(start);
     if (!buffer) {
       fail(op) << "accumulates into something that is no buffer as it was at "
                   "the beginning of the program";
       continue;
     }
-    if (!seen.insert(buffer.getSymName()).second)
+    // How many parts a gradient has is counted with the factors.
+    if (!seen.insert(buffer.getSymName()).second && isFirst)
       fail(op) << "accumulates into @" << buffer.getSymName() << " twice";
     // Padding may be set to zero in between.
     Value written = resultFor(step, buffer.getSymName());
     Multiple from = written ? multipleOf(written) : Multiple{};
-    if (from.base != op.getResult() || from.factor != 1.0)
+    Value sum = op.getResult();
+    while (sum.hasOneUse()) {
+      auto next = dyn_cast<AccumulateOp>(*sum.user_begin());
+      if (!next || next.getAcc() != sum)
+        break;
+      sum = next.getResult();
+    }
+    if (from.base != sum || from.factor != 1.0)
       fail(op) << "accumulates into @" << buffer.getSymName()
                << ", but program '" << step.getName()
                << "' writes something else there";
@@ -389,6 +402,9 @@ void VerifyReductionScalePass::runOnOperation() {
         << kScalesAttr << "'; run record-scales when the step is built";
     return signalPassFailure();
   }
+  // The programs of stages are parts of those that were verified before.
+  if (module->hasAttr(kChunksAttr))
+    return;
   SymbolTable table(module);
   symbols = &table;
   for (auto func : module.getOps<func::FuncOp>())

@@ -47,6 +47,12 @@ Timing simulate(const PipelineSchedule &schedule,
 /// all its passes, and the way from it to the end.
 double criticalPath_s(const PipelineProblem &problem);
 
+/// How many passes long each stage is idle where all passes take the same time
+/// (forward ones one, backward ones another) and messages none; the bubble is
+/// then idlePasses / (microBatches * chunksPerStage + idlePasses), a pass of
+/// training being a forward and a backward one. Derived in docs/Pipeline.md.
+int64_t idlePasses(const PipelineProblem &problem);
+
 } // namespace nxdt::schedule
 
 #endif // NXDT_SCHEDULE_TIMING_H
