@@ -26,6 +26,7 @@ seed: 11
 trainer:
   devices: {devices}
   max_steps: {steps}
+  log_every_n_steps: 1
   val_check_interval: 3
   check_val_every_n_epoch: null
   num_sanity_val_steps: 0
@@ -50,12 +51,12 @@ data:
   train_dir: {case}/train
   val_dir: {case}/train
 model:
-  model_config: {case}/hf/config.json
+  model_config: {model}
   encoder_seq_length: 32
   max_position_embeddings: 64
   optim:
     name: adamw
-    lr: 0.01
+    lr: 0.00001
 precision:
   type: fp32
 """
@@ -73,6 +74,10 @@ class Runs:
         command = [str(self.plans), *(f"{key}={value}" for key, value in arguments.items())]
         (folder / "plan.json").write_bytes(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
         values = {"devices": stages * dp, "stages": stages, "steps": STEPS, "case": self.case, "log": self.work / f"log-{name}"}
+        # Enough layers for as many stages; nobody else looks at it.
+        model = json.loads((self.case / "hf" / "config.json").read_text())
+        values["model"] = folder / "model_config.json"
+        values["model"].write_text(json.dumps(model | {"num_hidden_layers": layers}))
         (folder / "config.yaml").write_text(CONFIG.format(**values))
         return folder
 
@@ -173,9 +178,6 @@ def check_kill(runs, folder):
             time.sleep(0.01)
         ranks = ranks_of(process)
         check(len(ranks) == 4, f"{len(ranks)} ranks\n")
-        os.kill(ranks[-1], signal.SIGSTOP)
-        # Stopped first: all others have time to come to a place where they wait for it.
-        time.sleep(0.5)
         os.kill(ranks[-1], signal.SIGKILL)
         began = time.monotonic()
         out, err = process.communicate(timeout=30)
