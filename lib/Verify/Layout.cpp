@@ -46,7 +46,11 @@ Atoms::Atoms(const plan::Plan &plan) : mesh(plan::meshOf(plan)) {
   for (const plan::Program &program : plan.programs)
     for (const plan::Instruction &instruction : program.instructions)
       read(instruction.axes);
-  for (size_t axis = 0; axis < cuts.size(); ++axis)
+  for (size_t axis = 0; axis < cuts.size(); ++axis) {
+    // Splits no tensor, and stages run other programs: a stage's values are
+    // looked at by themselves.
+    if (mesh.axes[axis].name == "pp")
+      continue;
     for (auto it = cuts[axis].begin(); std::next(it) != cuts[axis].end();
          ++it) {
       if (*std::next(it) % *it)
@@ -54,6 +58,7 @@ Atoms::Atoms(const plan::Plan &plan) : mesh(plan::meshOf(plan)) {
                         " overlap without nesting");
       atoms.push_back({int(axis), *it, *std::next(it) / *it});
     }
+  }
   if (atoms.size() > 64)
     throw UserError("the mesh has more than 64 parts of axes");
 }

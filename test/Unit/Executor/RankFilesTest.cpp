@@ -11,6 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "PlanBuilder.h"
+#include "nxdt/Plan/Family.h"
 #include "nxdt/Support/UserError.h"
 #include "runtime/Checkpoint/CheckpointReader.h"
 #include "runtime/Checkpoint/RankParts.h"
@@ -40,13 +41,25 @@ struct Folder {
   ~Folder() { fs::remove_all(path); }
 };
 
+struct Strategy {
+  int64_t dp, tp;
+  bool zero1;
+  int64_t pp = 1;
+  std::string text() const {
+    return "dp " + std::to_string(dp) + " tp " + std::to_string(tp) + " pp " +
+           std::to_string(pp) + (zero1 ? " zero1" : "");
+  }
+};
+
 /// Sizes that nothing divides: padding at every cut, empty parts at some.
-/// bf16 with masters, or fp32 without.
-Plan shardPlan(int64_t dp, int64_t tp, bool zero1, bool mixed = true) {
+/// bf16 with masters, or fp32 without. The last stage has a copy of `embed`.
+Plan shardStage(const Strategy &strategy, int64_t stage, bool mixed) {
   PlanBuilder b;
-  b.plan.mesh = {{"pp", 1}, {"dp", dp}, {"cp", 1}, {"tp", tp}};
+  b.plan.mesh = {
+      {"pp", strategy.pp}, {"dp", strategy.dp}, {"cp", 1}, {"tp", strategy.tp}};
+  b.plan.tied = {{"alias", "embed"}};
   // Two heads on four ranks: neighbours hold the same one.
-  std::string heads = tp == 4 ? "tp:(1)2" : "tp";
+  std::string heads = strategy.tp == 4 ? "tp:(1)2" : "tp";
   struct Param {
     const char *name;
     std::vector<int64_t> shape;
@@ -56,14 +69,21 @@ Plan shardPlan(int64_t dp, int64_t tp, bool zero1, bool mixed = true) {
                           {"row", {3, 9}, {{}, {"tp"}}},
                           {"kv", {2, 3}, {{heads}, {}}},
                           {"norm", {5}, {{}}}};
-  for (const Param &param : params) {
+  for (int64_t i = 0; i < 4; ++i) {
+    const Param &param = params[i];
+    bool isMine = i % strategy.pp == stage;
+    bool isCopy = i == 0 && !isMine && stage == strategy.pp - 1;
+    if (!isMine && !isCopy)
+      continue;
     b.shard(param.name, param.shape, param.split, Role::Param,
             mixed ? DType::BF16 : DType::F32, param.name);
     b.plan.buffers.back().init = {Init::Kind::Normal, 0.0, 1.0};
     b.shard(std::string(param.name) + ".grad", param.shape, param.split,
             Role::Grad, DType::F32, param.name);
+    if (isCopy)
+      continue;
     std::vector<Axes> split = param.split;
-    if (zero1)
+    if (strategy.zero1)
       split[0].push_back("dp");
     if (mixed)
       b.shard(std::string(param.name) + ".master", param.shape, split,
@@ -74,6 +94,14 @@ Plan shardPlan(int64_t dp, int64_t tp, bool zero1, bool mixed = true) {
   }
   b.program("train_step");
   return b.take();
+}
+
+PlanFamily shardPlan(const Strategy &strategy, bool mixed = true) {
+  PlanFamily family;
+  for (int64_t stage = 0; stage < strategy.pp; ++stage)
+    family.stages.push_back(shardStage(strategy, stage, mixed));
+  verifyFamily(family, "plan");
+  return family;
 }
 
 /// A rank's buffers, all of them with the values of their logical indices.
@@ -90,21 +118,21 @@ void fill(Executor &executor, ModelState &state) {
   }
 }
 
-void onAllRanks(const Plan &plan,
+void onAllRanks(const PlanFamily &family,
                 const std::function<void(Executor &, Ranks &)> &body) {
-  comm::LoopbackWorld world(meshOf(plan), groupSpecs(plan));
+  comm::LoopbackWorld world(meshOf(family.stages[0]), groupSpecs(family));
   world.run([&](comm::RankView &view) {
     ExecutorOptions options;
     options.world = &view;
-    Executor executor(plan, options);
+    Executor executor(family.stages[size_t(stageOf(view.mesh(), view.rank()))],
+                      options);
     Ranks ranks(&view);
     body(executor, ranks);
   });
 }
 
 /// All ranks save what they have; returns the tag.
-std::string save(const std::string &dir, Executor &executor, Ranks &ranks) {
-  ModelState state(executor);
+std::string save(const std::string &dir, ModelState &state, Ranks &ranks) {
   CheckpointData data;
   data.step = 1;
   state.store(data);
@@ -120,11 +148,12 @@ std::string save(const std::string &dir, Executor &executor, Ranks &ranks) {
   return tag;
 }
 
-std::string saved(const std::string &dir, const Plan &plan) {
-  onAllRanks(plan, [&](Executor &executor, Ranks &ranks) {
-    ModelState state(executor);
+std::string saved(const std::string &dir, const PlanFamily &family) {
+  onAllRanks(family, [&](Executor &executor, Ranks &ranks) {
+    ModelState state(executor, buffersOf(family));
+    EXPECT_EQ(state.numParameters(), 7 * 5 + 3 * 9 + 2 * 3 + 5);
     fill(executor, state);
-    save(dir, executor, ranks);
+    save(dir, state, ranks);
   });
   return dir + "/x.ckpt";
 }
@@ -151,43 +180,52 @@ void expectSame(const CheckpointData &a, const CheckpointData &b,
     expectSame(tensors, b.optimizer.at(state), what + " " + state + " ");
 }
 
-struct Strategy {
-  int64_t dp, tp;
-  bool zero1;
-  std::string text() const {
-    return "dp " + std::to_string(dp) + " tp " + std::to_string(tp) +
-           (zero1 ? " zero1" : "");
-  }
-};
-const Strategy kStrategies[] = {{1, 1, false}, {1, 2, false}, {2, 1, true},
-                                {2, 2, true},  {2, 2, false}, {1, 4, true},
-                                {4, 2, true},  {3, 2, true}};
+const Strategy kStrategies[] = {
+    {1, 1, false},    {1, 2, false},   {2, 1, true},     {2, 2, true},
+    {2, 2, false},    {1, 4, true},    {4, 2, true},     {3, 2, true},
+    {1, 1, false, 2}, {2, 2, true, 2}, {1, 2, false, 4}, {2, 1, true, 3}};
 
 TEST(RankFiles, EveryStrategyWritesTheSameWhole) {
   for (bool mixed : {true, false}) {
     Folder one;
     CheckpointData expected =
-        loadCheckpoint(saved(one.path, shardPlan(1, 1, false, mixed)));
+        loadCheckpoint(saved(one.path, shardPlan({1, 1, false}, mixed)));
     EXPECT_EQ(expected.optimizer.count("master"), size_t(mixed));
     for (const Strategy &s : kStrategies) {
       Folder dir;
-      CheckpointData found = loadCheckpoint(
-          saved(dir.path, shardPlan(s.dp, s.tp, s.zero1, mixed)));
+      CheckpointData found =
+          loadCheckpoint(saved(dir.path, shardPlan(s, mixed)));
       expectSame(found, expected, s.text());
     }
   }
 }
 
 TEST(RankFiles, FilesAreThoseOfDistinctParts) {
-  auto count = [](const Plan &plan, const char *folder) {
+  auto count = [](const PlanFamily &plan, const char *folder) {
     Folder dir;
     fs::path tag = saved(dir.path, plan);
     return std::distance(fs::directory_iterator(tag / folder), {});
   };
-  EXPECT_EQ(count(shardPlan(2, 2, false), "model"), 2);
-  EXPECT_EQ(count(shardPlan(2, 2, false), "optim"), 2);
-  EXPECT_EQ(count(shardPlan(2, 2, true), "model"), 2);
-  EXPECT_EQ(count(shardPlan(2, 2, true), "optim"), 4);
+  EXPECT_EQ(count(shardPlan({2, 2, false}), "model"), 2);
+  EXPECT_EQ(count(shardPlan({2, 2, false}), "optim"), 2);
+  EXPECT_EQ(count(shardPlan({2, 2, true}), "model"), 2);
+  EXPECT_EQ(count(shardPlan({2, 2, true}), "optim"), 4);
+  EXPECT_EQ(count(shardPlan({2, 2, false, 2}), "model"), 4);
+}
+
+/// A tied parameter lies on two stages, and is written by the one that keeps
+/// it.
+TEST(RankFiles, ATiedParameterIsWrittenOnce) {
+  Folder dir;
+  std::string tag = saved(dir.path, shardPlan({2, 1, true, 3}));
+  Manifest manifest = readManifest(tag);
+  ASSERT_EQ(manifest.model.at("embed").size(), 1u);
+  EXPECT_EQ(manifest.model.at("embed")[0].file,
+            "model/dp_rank_00_tp_rank_00_pp_rank_00.pt");
+  ASSERT_EQ(manifest.model.at("kv").size(), 1u);
+  EXPECT_EQ(manifest.model.at("kv")[0].file,
+            "model/dp_rank_00_tp_rank_00_pp_rank_02.pt");
+  EXPECT_EQ(manifest.info.mesh, "pp 3 x dp 2 x cp 1 x tp 1");
 }
 
 /// From any strategy to any other, through the loader of a run: padding is
@@ -195,11 +233,11 @@ TEST(RankFiles, FilesAreThoseOfDistinctParts) {
 TEST(RankFiles, AnyStrategyContinuesAnyOther) {
   for (const Strategy &from : kStrategies) {
     Folder dir;
-    std::string tag = saved(dir.path, shardPlan(from.dp, from.tp, from.zero1));
+    std::string tag = saved(dir.path, shardPlan(from));
     for (const Strategy &to : kStrategies) {
-      Plan plan = shardPlan(to.dp, to.tp, to.zero1);
+      PlanFamily plan = shardPlan(to);
       onAllRanks(plan, [&](Executor &executor, Ranks &) {
-        ModelState state(executor);
+        ModelState state(executor, plan);
         fill(executor, state);
         std::vector<at::Tensor> expected;
         for (const at::Tensor &buffer : executor.buffers()) {
@@ -220,12 +258,14 @@ TEST(RankFiles, AnyStrategyContinuesAnyOther) {
 }
 
 TEST(RankFiles, LayoutTellsStrategiesApart) {
-  EXPECT_EQ(layoutOf({{shardPlan(2, 2, true)}}),
-            layoutOf({{shardPlan(2, 2, true)}}));
-  EXPECT_NE(layoutOf({{shardPlan(2, 2, true)}}),
-            layoutOf({{shardPlan(2, 2, false)}}));
-  EXPECT_NE(layoutOf({{shardPlan(2, 1, true)}}),
-            layoutOf({{shardPlan(1, 2, true)}}));
+  EXPECT_NE(layoutOf(shardPlan({1, 2, true})),
+            layoutOf(shardPlan({1, 1, true, 2})));
+  EXPECT_EQ(layoutOf(shardPlan({2, 2, true})),
+            layoutOf(shardPlan({2, 2, true})));
+  EXPECT_NE(layoutOf(shardPlan({2, 2, true})),
+            layoutOf(shardPlan({2, 2, false})));
+  EXPECT_NE(layoutOf(shardPlan({2, 1, true})),
+            layoutOf(shardPlan({1, 2, true})));
 }
 
 /// tp 2 x dp 2 -> tp 4 -> one rank: the bytes are those of one rank.
@@ -233,16 +273,17 @@ TEST(RankFiles, ReshardingRoundTrip) {
   for (bool mixed : {true, false}) {
     Folder one, dir;
     CheckpointData expected =
-        loadCheckpoint(saved(one.path, shardPlan(1, 1, false, mixed)));
-    std::string tag = saved(dir.path, shardPlan(2, 2, true, mixed));
+        loadCheckpoint(saved(one.path, shardPlan({1, 1, false}, mixed)));
+    std::string tag = saved(dir.path, shardPlan({2, 2, true}, mixed));
     int64_t i = 0;
     for (const Strategy &to :
-         {Strategy{1, 4, true}, Strategy{2, 2, false}, Strategy{1, 1, false}}) {
-      Plan plan = shardPlan(to.dp, to.tp, to.zero1, mixed);
+         {Strategy{1, 4, true}, Strategy{2, 1, true, 4}, Strategy{2, 2, false},
+          Strategy{1, 2, false, 2}, Strategy{1, 1, false}}) {
+      PlanFamily plan = shardPlan(to, mixed);
       CheckpointReader reader(tag);
-      tag = reshard(reader, {{plan}}, dir.path, "step" + std::to_string(i++));
+      tag = reshard(reader, plan, dir.path, "step" + std::to_string(i++));
       CheckpointReader again(tag);
-      EXPECT_EQ(again.head().layout, layoutOf({{plan}}));
+      EXPECT_EQ(again.head().layout, layoutOf(plan));
       expectSame(loadCheckpoint(tag), expected, to.text());
     }
     // The last one: the same files as if one rank had trained.
@@ -253,29 +294,29 @@ TEST(RankFiles, ReshardingRoundTrip) {
 /// Masters appear and vanish with the precision.
 TEST(RankFiles, ReshardingToAnotherPrecision) {
   Folder dir;
-  std::string tag = saved(dir.path, shardPlan(2, 2, true, /*mixed=*/true));
+  std::string tag = saved(dir.path, shardPlan({2, 2, true}, /*mixed=*/true));
   CheckpointData mixed = loadCheckpoint(tag);
   CheckpointReader reader(tag);
-  std::string fp32 = reshard(reader, {{shardPlan(1, 2, true, /*mixed=*/false)}},
-                             dir.path, "f");
+  std::string fp32 =
+      reshard(reader, shardPlan({1, 2, true}, /*mixed=*/false), dir.path, "f");
   CheckpointData data = loadCheckpoint(fp32);
   EXPECT_EQ(data.optimizer.count("master"), 0u);
   expectSame(data.model, mixed.optimizer.at("master"), "fp32");
   CheckpointReader back(fp32);
   expectSame(
-      loadCheckpoint(reshard(back, {{shardPlan(2, 1, true)}}, dir.path, "b")),
+      loadCheckpoint(reshard(back, shardPlan({2, 1, true}), dir.path, "b")),
       mixed, "back");
 }
 
 TEST(RankFiles, ReshardingWhatDoesNotFit) {
   Folder dir;
-  std::string tag = saved(dir.path, shardPlan(2, 1, true));
+  std::string tag = saved(dir.path, shardPlan({2, 1, true}));
   auto messageOf = [&](const std::function<void(Plan &)> &change) {
-    Plan plan = shardPlan(1, 2, true);
-    change(plan);
+    PlanFamily plan = shardPlan({1, 2, true});
+    change(plan.stages[0]);
     CheckpointReader reader(tag);
     try {
-      reshard(reader, {{plan}}, dir.path, "y");
+      reshard(reader, plan, dir.path, "y");
     } catch (const UserError &e) {
       return std::string(e.what());
     }

@@ -33,6 +33,7 @@ struct ModelShape {
   bool isOneFOneB = false;
   int64_t rows = 2;     ///< of a micro-batch on a rank
   int64_t sequence = 4; ///< and the width of the layers
+  int64_t vocabulary = 64;
 };
 
 /// Builds one stage, or with one stage all.
@@ -44,7 +45,7 @@ public:
         {"pp", shape.stages}, {"dp", shape.dp}, {"cp", 1}, {"tp", 1}};
     b.plan.microBatchSize = shape.rows;
     b.plan.sequenceLength = shape.sequence;
-    b.plan.vocabSize = 64;
+    b.plan.vocabSize = shape.vocabulary;
     if (shape.isTied)
       b.plan.tied = {{"alias", "w0"}};
   }
@@ -93,19 +94,24 @@ private:
     b.shard(name, size, {{}, {}}, Role::Param, DType::F32, name);
     b.plan.buffers.back().init = {Init::Kind::Normal, 0.0, 0.3};
     b.shard(name + ".grad", size, {{}, {}}, Role::Grad, DType::F32, name);
+    b.plan.buffers.back().partial = {"dp"};
+    if (hasState)
+      b.shard(name + ".sum", size, {{}, {}}, Role::ReducedGrad, DType::F32,
+              name);
     if (hasState)
       b.shard(name + ".m", size, {{}, {}}, Role::OptState, DType::F32, name,
               "momentum");
   }
-  void input(const std::string &name) {
-    if (shape.dp > 1)
-      b.shard(name, {shape.rows * shape.dp, shape.sequence}, {{"dp"}, {}},
-              Role::Input, DType::I64);
-    else
-      b.buffer(name, DType::I64, {shape.rows, shape.sequence}, Role::Input);
+  /// The rows of a micro-batch.
+  void rows(const std::string &name, Role role, DType dtype) {
+    b.shard(name, {shape.rows * shape.dp, shape.sequence}, {{"dp"}, {}}, role,
+            dtype);
   }
-  void carry(const std::string &name) {
-    b.buffer(name, DType::F32, {shape.rows, shape.sequence}, Role::Carry);
+  void carry(const std::string &name) { rows(name, Role::Carry, DType::F32); }
+  /// A scalar of which each rank of each stage has a term.
+  void term(const std::string &name, DType dtype) {
+    b.buffer(name, dtype, {});
+    b.plan.buffers.back().partial = {"pp", "dp"};
   }
 
   void buffers() {
@@ -114,17 +120,20 @@ private:
     if (shape.isTied && stage == lastStage() && stage != 0)
       param("w0", /*hasState=*/false);
     if (isMine(0))
-      input("input_ids");
+      rows("input_ids", Role::Input, DType::I64);
     if (stage == lastStage())
-      input("targets");
+      rows("targets", Role::Input, DType::I64);
     b.buffer("lr", DType::F64, {}, Role::Input);
     if (shape.stages == 1)
       b.buffer("step", DType::F32, {}, Role::Input);
-    for (const char *name : {"loss_sum", "loss", "val_sum", "val_loss"})
+    for (const char *name : {"loss", "val_loss"})
       b.buffer(name, DType::F64, {});
-    for (const char *name :
-         {"tokens", "token_count", "val_tokens", "val_token_count"})
+    for (const char *name : {"token_count", "val_token_count"})
       b.buffer(name, DType::I64, {});
+    for (const char *name : {"loss_sum", "val_sum"})
+      term(name, DType::F64);
+    for (const char *name : {"tokens", "val_tokens"})
+      term(name, DType::I64);
     b.buffer("grad_norm", DType::F32, {});
     if (shape.stages == 1)
       return;
@@ -276,6 +285,7 @@ private:
     int64_t peer = isOwner ? lastStage() : 0;
     std::vector<int64_t> size = {shape.sequence, shape.sequence};
     b.buffer("tied.grad", DType::F32, size, Role::Carry);
+    b.plan.buffers.back().partial = {"dp"};
     b.buffer("tied.value", DType::F32, size, Role::Carry);
     b.channel("tied.grad", !isOwner, peer, "tied.grad");
     b.channel("tied.value", isOwner, peer, "tied.value");
@@ -315,7 +325,7 @@ private:
       ValueRef part = square();
       b.call("aten::mul_.Scalar", {b.use(name + ".m"), 0.9});
       b.call("aten::add_.Tensor",
-             {b.use(name + ".m"), b.use(name + ".grad"), 1});
+             {b.use(name + ".m"), b.use(name + ".sum"), 1});
       b.call("aten::mul.Tensor", {b.use(name + ".m"), b.use("lr")}, {part});
       b.call("aten::sub_.Tensor", {b.use(name), part, 1});
     }
@@ -334,9 +344,9 @@ private:
            {std::vector<int64_t>{}, DType::F32, None{}, DeviceArg{}, None{}},
            {sum});
     for (const std::string &name : ownWeights()) {
-      std::string gradient = name + ".grad";
-      b.collective(Collective::AllReduce, b.use(gradient), b.use(gradient),
-                   {"dp"});
+      std::string gradient = name + ".sum";
+      b.collective(Collective::AllReduce, b.use(name + ".grad"),
+                   b.use(gradient), {"dp"});
       ValueRef product = square(), part = b.temporary(DType::F32, {}),
                next = b.temporary(DType::F32, {});
       b.call("aten::mul.Tensor", {b.use(gradient), b.use(gradient)}, {product});
