@@ -9,6 +9,9 @@
 #include "nxdt/Passes/Passes.h"
 #include "nxdt/Plan/Communication.h"
 #include "nxdt/Registry/OpRegistry.h"
+#include "nxdt/Schedule/Actions.h"
+
+#include "llvm/ADT/StringMap.h"
 
 using namespace mlir;
 using namespace nxdt;
@@ -127,18 +130,32 @@ static double flopsOf(Operation *op) {
          flopsOfCall(vjp.getCallee(), vjp.getArgs(), vjp.getInputs(), results);
 }
 
-FlopCount nxdt::countFlops(ModuleOp module, int64_t microBatches) {
+FlopCount nxdt::countFlops(ModuleOp module, const plan::Plan &plan,
+                           int64_t stage, int64_t microBatches) {
   FlopCount count;
+  llvm::StringMap<const plan::Program *> programs;
+  for (const plan::Program &program : plan.programs)
+    programs[program.name] = &program;
   for (auto func : module.getOps<func::FuncOp>()) {
-    plan::ProgramUse use = plan::useOf(func.getName().str());
-    if (use.stage == plan::Stage::Other)
+    auto where = func->getAttrOfType<IntegerAttr>(kStageAttr);
+    if (where && where.getInt() != stage)
       continue;
-    double runs = use.isPerMicroBatch ? double(microBatches) : 1.0;
+    auto name = func->getAttrOfType<StringAttr>(kProgramAttr);
+    const plan::Program *program =
+        programs.lookup(name ? name.getValue() : func.getName());
+    if (!program)
+      continue;
+    double steps =
+        plan::runsOf(plan, *program, plan::Stage::Step, microBatches);
+    double evaluations =
+        plan::runsOf(plan, *program, plan::Stage::Evaluation, microBatches);
+    bool isPerMicroBatch = plan::useOf(program->name).isPerMicroBatch ||
+                           schedule::passOf(program->name);
     for (Operation &op : func.front()) {
-      double flops = runs * flopsOf(&op);
-      if (use.stage == plan::Stage::Evaluation)
-        count.evaluation += flops;
-      else if (!use.isPerMicroBatch)
+      double flops = flopsOf(&op);
+      count.evaluation += evaluations * flops;
+      flops *= steps;
+      if (!isPerMicroBatch)
         count.optimizer += flops;
       else if (op.hasAttr(kRecomputedAttr))
         count.recomputed += flops;

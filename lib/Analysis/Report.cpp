@@ -6,11 +6,17 @@
 //===----------------------------------------------------------------------===//
 #include "nxdt/Analysis/Report.h"
 
+#include "nxdt/Passes/Passes.h"
+#include "nxdt/Plan/Family.h"
+#include "nxdt/Schedule/Actions.h"
+#include "nxdt/Schedule/Picture.h"
+
 #include <algorithm>
 #include <cctype>
 #include <map>
 #include <tuple>
 
+using namespace mlir;
 using namespace nxdt;
 
 std::string nxdt::classOf(const std::string &path) {
@@ -112,10 +118,11 @@ groupCollectives(const plan::Plan &plan, plan::Stage stage,
   std::map<Key, size_t> known;
   std::vector<CollectiveGroup> groups;
   for (const plan::Program &program : plan.programs) {
-    plan::ProgramUse use = plan::useOf(program.name);
-    if (use.stage != stage)
+    int64_t runs = plan::runsOf(plan, program, stage, report.microBatches);
+    if (runs == 0)
       continue;
-    int64_t runs = use.isPerMicroBatch ? report.microBatches : 1;
+    bool isPerMicroBatch = plan::useOf(program.name).isPerMicroBatch ||
+                           schedule::passOf(program.name);
     for (const plan::Instruction &instruction : program.instructions) {
       if (instruction.kind != plan::OpKind::Collective)
         continue;
@@ -124,9 +131,9 @@ groupCollectives(const plan::Plan &plan, plan::Stage stage,
         continue;
       CollectiveGroup one;
       bool isBackward = instruction.module.ends_with("^");
-      one.phase = !use.isPerMicroBatch ? "optimizer"
-                  : isBackward         ? "backward"
-                                       : "forward";
+      one.phase = !isPerMicroBatch ? "optimizer"
+                  : isBackward     ? "backward"
+                                   : "forward";
       if (stage == plan::Stage::Evaluation)
         one.phase = "evaluation";
       one.group = plan::groupText(instruction.axes);
@@ -154,21 +161,13 @@ groupCollectives(const plan::Plan &plan, plan::Stage stage,
   return groups;
 }
 
-StrategyReport nxdt::makeReport(const RunConfig &run, const plan::Plan &plan,
-                                mlir::ModuleOp module) {
+static StrategyReport reportOf(const RunConfig &run, const plan::Plan &plan,
+                               ModuleOp module, int64_t stage) {
   StrategyReport report;
   report.configPath = run.configPath;
   report.mesh = plan.mesh;
   for (const auto &[name, size] : plan.mesh)
     report.ranks *= size;
-  for (const plan::Buffer &buffer : plan.buffers) {
-    if (buffer.role != plan::Role::Param)
-      continue;
-    int64_t elements = 1;
-    for (int64_t dim : buffer.logicalShape)
-      elements *= dim;
-    report.parameters += elements;
-  }
   report.microBatches = run.numMicroBatches();
   report.microBatchSize = run.data.microBatchSize;
   report.globalBatchSize = run.data.globalBatchSize;
@@ -186,6 +185,87 @@ StrategyReport nxdt::makeReport(const RunConfig &run, const plan::Plan &plan,
       plan::trafficOf(plan, plan::Stage::Step, report.microBatches);
   report.evaluationTotals =
       plan::trafficOf(plan, plan::Stage::Evaluation, report.microBatches);
-  report.flops = countFlops(module, report.microBatches);
+  report.flops = countFlops(module, plan, stage, report.microBatches);
+  report.stage = stage;
+  report.channels = plan::channelTrafficOf(plan, plan::Stage::Step);
+  return report;
+}
+
+/// "model.layers.0 to model.layers.3, model.layers.8 to ...".
+static std::string layersOf(ModuleOp module, int64_t stage, int64_t stages) {
+  auto chunks = module->getAttrOfType<ArrayAttr>(kChunksAttr);
+  if (!chunks)
+    return "";
+  std::string text;
+  StringRef first, last;
+  int64_t open = -1;
+  auto close = [&] {
+    if (open < 0)
+      return;
+    text += (text.empty() ? "" : ", ") + first.str();
+    if (last != first)
+      text += " to " + last.rsplit('.').second.str();
+    open = -1;
+  };
+  for (auto entry : chunks.getAsRange<DictionaryAttr>()) {
+    int64_t chunk = entry.getAs<IntegerAttr>("chunk").getInt();
+    if (chunk != open)
+      close();
+    if (chunk % stages != stage)
+      continue;
+    last = entry.getAs<StringAttr>("layer").getValue();
+    if (open < 0)
+      first = last;
+    open = chunk;
+  }
+  close();
+  return text;
+}
+
+static std::string scheduleText(const RunConfig &run) {
+  schedule::PipelineProblem problem;
+  problem.stages = run.strategy.pipelineModelParallelSize;
+  problem.chunksPerStage = run.strategy.virtualPipelineModelParallelSize;
+  problem.microBatches = run.numMicroBatches();
+  return std::string(schedule::scheduleFor(problem)) + ", " +
+         std::to_string(problem.stages) + " stages of " +
+         std::to_string(problem.chunksPerStage) +
+         (problem.chunksPerStage == 1 ? " chunk, " : " chunks, ") +
+         std::to_string(problem.microBatches) + " micro-batches: " +
+         schedule::closedFormBubble(problem) +
+         " of the time is bubble if all chunks take the same";
+}
+
+StrategyReport nxdt::makeReport(const RunConfig &run,
+                                const plan::PlanFamily &family,
+                                ModuleOp module) {
+  int64_t stages = family.stages.size();
+  std::vector<StrategyReport> reports;
+  size_t largest = 0;
+  double flops = 0;
+  for (int64_t stage = 0; stage < stages; ++stage) {
+    reports.push_back(reportOf(run, family.stages[stage], module,
+                               stages > 1 ? stage : -1));
+    StrategyReport &report = reports.back();
+    if (stages > 1)
+      report.layers = layersOf(module, stage, stages);
+    flops += report.flops.step() * (double(report.ranks) / stages);
+    if (report.totalBytes > reports[largest].totalBytes)
+      largest = stage;
+  }
+  StrategyReport report = reports[largest];
+  if (stages > 1) {
+    report.stages = std::move(reports);
+    report.schedule = scheduleText(run);
+  }
+  report.flopsOfAllRanks = flops;
+  for (const plan::Buffer &buffer : plan::wholeOf(family).buffers) {
+    if (buffer.role != plan::Role::Param)
+      continue;
+    int64_t elements = 1;
+    for (int64_t dim : buffer.logicalShape)
+      elements *= dim;
+    report.parameters += elements;
+  }
   return report;
 }

@@ -123,6 +123,6 @@ std::string nxdt::diffText(const RunConfig &runA, const StrategyReport &a,
   flops("forward once more", a.flops.recomputed, b.flops.recomputed);
   flops("optimizer", a.flops.optimizer, b.flops.optimizer);
   flops("total", a.flops.step(), b.flops.step());
-  flops("of all ranks", a.flops.step() * a.ranks, b.flops.step() * b.ranks);
+  flops("of all ranks", a.flopsOfAllRanks, b.flopsOfAllRanks);
   return text;
 }

@@ -44,7 +44,7 @@ static Json collectivesJson(const std::vector<CollectiveGroup> &groups,
           {"collectives", lines}};
 }
 
-std::string nxdt::reportJson(const StrategyReport &report) {
+static Json toJson(const StrategyReport &report) {
   Json mesh = Json::object();
   for (const auto &[name, size] : report.mesh)
     mesh[name] = size;
@@ -94,8 +94,40 @@ std::string nxdt::reportJson(const StrategyReport &report) {
                  {"recomputed", f.recomputed},
                  {"optimizer", f.optimizer},
                  {"step", f.step()},
-                 {"step_of_all_ranks", f.step() * report.ranks},
-                 {"run", f.step() * report.ranks * report.maxSteps},
+                 {"step_of_all_ranks", report.flopsOfAllRanks},
+                 {"run", report.flopsOfAllRanks * report.maxSteps},
                  {"evaluation", f.evaluation}}}};
-  return root.dump(1) + "\n";
+  if (report.stage >= 0) {
+    Json channels = Json::array();
+    for (const plan::ChannelTraffic &channel : report.channels)
+      channels.push_back({{"name", channel.name},
+                          {"peer", channel.peer},
+                          {"sends", channel.isSend},
+                          {"calls", channel.calls},
+                          {"bytes", channel.bytes}});
+    root["stage"] = report.stage;
+    root["layers"] = report.layers;
+    root["channels"] = channels;
+  }
+  if (!report.stages.empty()) {
+    root["schedule"] = report.schedule;
+    root["stages"] = Json::array();
+    for (const StrategyReport &stage : report.stages) {
+      Json part = toJson(stage);
+      // What is said for all once.
+      for (const char *key :
+           {"version", "config", "mesh", "ranks", "origins", "parameters",
+            "micro_batches", "micro_batch_size", "global_batch_size",
+            "sequence_length", "max_steps"})
+        part.erase(key);
+      for (const char *key : {"step_of_all_ranks", "run"})
+        part["flops"].erase(key);
+      root["stages"].push_back(std::move(part));
+    }
+  }
+  return root;
+}
+
+std::string nxdt::reportJson(const StrategyReport &report) {
+  return toJson(report).dump(1) + "\n";
 }

@@ -136,6 +136,40 @@ static void writeReasons(llvm::raw_ostream &os,
   }
 }
 
+static int64_t sentBytes(const StrategyReport &report) {
+  int64_t bytes = 0;
+  for (const plan::ChannelTraffic &channel : report.channels)
+    if (channel.isSend)
+      bytes += channel.bytes;
+  return bytes;
+}
+
+/// What lies where; the stage that the rest is about.
+static void writeStages(llvm::raw_ostream &os, const StrategyReport &report) {
+  os << "schedule        " << report.schedule << "\n\n";
+  os << formatv("  {0,5}{1,12}{2,12}{3,12}{4,12}{5,12}{6,12}  {7}\n", "stage",
+                "parameters", "optimizer", "activations", "total", "to stages",
+                "FLOPs", "layers");
+  for (const StrategyReport &stage : report.stages) {
+    const plan::MemoryReport &m = stage.memory;
+    os << formatv("  {0,5}{1,12}{2,12}{3,12}{4,12}{5,12}{6,12}  {7}\n",
+                  stage.stage, humanBytes(m.paramBytes),
+                  humanBytes(m.masterBytes + m.gradBytes + m.optStateBytes),
+                  humanBytes(m.peakActivationBytes),
+                  humanBytes(stage.totalBytes), humanBytes(sentBytes(stage)),
+                  flopsText(stage.flops.step()), stage.layers);
+  }
+  os << "\nstage " << report.stage << ", which needs most:\n";
+}
+
+static void writeChannels(llvm::raw_ostream &os, const StrategyReport &report) {
+  for (const plan::ChannelTraffic &channel : report.channels)
+    os << formatv("  {0,-34}{1,8}{2,28}\n",
+                  (channel.isSend ? "to stage " : "from stage ") +
+                      std::to_string(channel.peer) + ", " + channel.name,
+                  withCommas(channel.calls), humanBytes(channel.bytes));
+}
+
 std::string nxdt::reportText(const StrategyReport &report) {
   std::string text;
   llvm::raw_string_ostream os(text);
@@ -155,6 +189,8 @@ std::string nxdt::reportText(const StrategyReport &report) {
                    (report.microBatches * report.microBatchSize))
            .str());
   os << '\n';
+  if (!report.stages.empty())
+    writeStages(os, report);
   writeMemory(os, report);
 
   os << "\ncommunication of a rank in an optimizer step\n";
@@ -162,6 +198,7 @@ std::string nxdt::reportText(const StrategyReport &report) {
     os << "  none\n";
   } else {
     writeTotals(os, report.stepTotals);
+    writeChannels(os, report);
     os << " calls, group, kind, bytes sent, why\n";
     writeReasons(os, report.step);
   }
@@ -177,7 +214,7 @@ std::string nxdt::reportText(const StrategyReport &report) {
     row("forward once more", flops.recomputed);
   row("optimizer", flops.optimizer);
   row("total", flops.step());
-  double all = flops.step() * report.ranks;
+  double all = report.flopsOfAllRanks;
   row("of all ranks", all);
   row(formatv("of the run, {0} steps", withCommas(report.maxSteps)).str(),
       all * report.maxSteps);

@@ -25,21 +25,18 @@ std::string labelOf(const PipelineSchedule &schedule, const Action &action) {
          std::to_string(action.microBatch);
 }
 
-/// "F3-- ": `width` columns, the last one empty where there is room.
-std::string cell(const std::string &label, int64_t width) {
+/// "1F3-- ": `width` columns, the last one empty. Where that is too narrow,
+/// "F3", and where that is, "F".
+std::string cell(std::string label, int64_t width) {
   size_t columns = static_cast<size_t>(width);
-  if (label.size() < columns) {
-    std::string text = label;
-    text.resize(columns - 1, '-');
-    return text + " ";
-  }
-  if (label.size() == columns)
-    return label;
-  // F or B, whatever else the label says.
   size_t letter = label.find_first_of("FB");
-  std::string text(1, letter == std::string::npos ? label[0] : label[letter]);
-  text.resize(columns, '-');
-  return text;
+  if (label.size() >= columns && letter != std::string::npos)
+    label.erase(0, letter);
+  if (label.size() > columns)
+    label.resize(1);
+  bool hasSpace = label.size() < columns;
+  label.resize(columns - hasSpace, '-');
+  return hasSpace ? label + " " : label;
 }
 
 std::string percent(double part) {
@@ -69,20 +66,28 @@ std::string aligned(const std::vector<std::vector<std::string>> &rows) {
 
 std::string timeline(const PipelineSchedule &schedule, const Timing &timing,
                      int64_t maxColumns) {
-  // A column more than the label, so that neighbours stay apart.
-  double columnsPer_s = 0;
+  double shortest_s = 0;
+  size_t longest = 0;
   for (int64_t stage = 0; stage < schedule.stages; ++stage)
     for (const RunTime &run : timing.runs[stage]) {
       double time_s = run.end_s - run.begin_s;
-      std::string label =
-          labelOf(schedule, schedule.actions[stage][run.action]);
-      if (time_s > 0)
-        columnsPer_s = std::max(columnsPer_s,
-                                static_cast<double>(label.size() + 1) / time_s);
+      if (time_s <= 0)
+        continue;
+      shortest_s = shortest_s > 0 ? std::min(shortest_s, time_s) : time_s;
+      longest = std::max(
+          longest,
+          labelOf(schedule, schedule.actions[stage][run.action]).size());
     }
-  if (timing.makespan_s > 0)
-    columnsPer_s = std::min(columnsPer_s, static_cast<double>(maxColumns) /
-                                              timing.makespan_s);
+  if (shortest_s == 0)
+    shortest_s = std::max(timing.makespan_s, 1.0);
+  // A column more than the label, so that neighbours stay apart; a whole number
+  // of columns while there is one, so that equal passes look equal.
+  double columnsPer_s = static_cast<double>(longest + 1) / shortest_s;
+  double most = static_cast<double>(maxColumns);
+  if (columnsPer_s * timing.makespan_s > most) {
+    double whole = std::floor(most / timing.makespan_s * shortest_s);
+    columnsPer_s = whole >= 1 ? whole / shortest_s : most / timing.makespan_s;
+  }
   auto columnOf = [&](double time_s) {
     return static_cast<int64_t>(std::llround(time_s * columnsPer_s));
   };

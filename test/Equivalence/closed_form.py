@@ -55,6 +55,15 @@ def bytes_per_rank(model, strategy, kv_replicator):
     return bytes_
 
 
+def copies(model, strategy):
+    """What tied embeddings add with stages: the last has a copy of the weight, and accumulates its part of the gradient."""
+    bytes_ = {"param": 0, "opt_state": 0, "grad": 0}
+    if strategy.pp > 1 and model["tie_word_embeddings"]:
+        size = FP32 * part(model["vocab_size"], strategy.tp) * model["hidden_size"]
+        bytes_["param"], bytes_["grad"] = size, size
+    return bytes_
+
+
 def bytes_in_plan(plan):
     """The same of a plan's buffers."""
     roles = {"param": "param", "master": "param", "opt_state": "opt_state", "grad": "grad", "reduced_grad": "grad"}

@@ -52,15 +52,15 @@ def compare_evaluations(evaluations, one_rank):
 
 
 HEAD = (
-    "| case | tp | dp | zero1 | sequence parallel | recomputation | micro-batch | loss | grad_norm | lr | weights | val_loss | s |\n"
-    "|---|---|---|---|---|---|---|---|---|---|---|---|---|\n"
+    "| case | pp | vpp | tp | dp | zero1 | sequence parallel | recomputation | micro-batch | loss | grad_norm | lr | weights | val_loss | s |\n"
+    "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n"
 )
 
 
 def row(case, strategy, apart, val_loss, seconds):
     distances, weights, _ = apart
     cells = [
-        case.name, strategy.tp, strategy.dp, strategy.zero1, strategy.sequence_parallel, strategy.recomputation, strategy.micro_batch_size,
+        case.name, strategy.pp, strategy.vpp, strategy.tp, strategy.dp, strategy.zero1, strategy.sequence_parallel, strategy.recomputation, strategy.micro_batch_size,
         *(f"{distances[key]:.1e}" for key in ("loss", "grad_norm", "lr")), f"{weights:.1e}", f"{val_loss:.1e}", f"{seconds:.1f}",
     ]  # fmt: skip
     return f"| {' | '.join(map(str, cells))} |\n"
@@ -81,6 +81,7 @@ def test():
     parser.add_argument("--cases", type=Path, required=True, help="a folder of reference runs, the project's own")
     parser.add_argument("--golden", type=Path, help="another one; told and left out where it is missing")
     parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--pipelines", action="store_true", help="strategies with stages, instead of those without")
     parser.add_argument("--cover", choices=("pairwise", "full"), default="pairwise")
     parser.add_argument("--only", default="", help="runs whose folder's name contains this")
     parser.add_argument("--skip", type=int, default=0, help="so many runs from the first are left out")
@@ -88,11 +89,11 @@ def test():
     arguments = parser.parse_args()
     programs, work = Programs(arguments.bin), fresh(arguments.work.resolve())
     cases = cases_of(arguments)
-    runs, left_out = product(cases)
+    runs, left_out = product(cases, arguments.pipelines)
     for reason, count in left_out.items():
         print(f"not legal, {count} combinations: {reason}", flush=True)
     if arguments.cover == "pairwise":
-        runs = pairwise(cases)
+        runs = pairwise(cases, arguments.pipelines)
     runs = [run for run in runs if arguments.only in run[1].folder(run[0])][arguments.skip :]
     check(runs, f"no run's name contains '{arguments.only}'")
     if arguments.table:

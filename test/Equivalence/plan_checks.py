@@ -1,15 +1,28 @@
 """What must hold of the plan that a run was trained from: ranks hold parts, not copies."""
 
-from closed_form import bytes_in_plan, bytes_per_rank, part
+from closed_form import bytes_in_plan, bytes_per_rank, copies, part
 from tools import check
 
 
-def program(plan, name):
-    return next(entry for entry in plan["programs"] if entry["name"] == name)
+def stages_of(plan):
+    return plan.get("stages", [plan])
+
+
+def steps_of(plan):
+    """The programs of a micro-batch: train_step, or those of all chunks."""
+    programs = [entry for stage in stages_of(plan) for entry in stage["programs"]]
+    return [entry for entry in programs if entry["name"] == "train_step" or entry["name"].startswith(("forward.", "backward."))]
+
+
+def summed(parts):
+    return {key: sum(part[key] for part in parts) for key in parts[0]}
 
 
 def check_bytes(plan, case, strategy):
-    wanted, found = bytes_per_rank(case.model, strategy, case.kv_replicator(strategy.tp)), bytes_in_plan(plan)
+    """A rank of each stage together: what one would hold without stages."""
+    whole = bytes_per_rank(case.model, strategy, case.kv_replicator(strategy.tp))
+    wanted = summed([whole, copies(case.model, strategy)])
+    found = summed([bytes_in_plan(stage) for stage in stages_of(plan)])
     check(found == wanted, f"bytes per rank are {found}, by the closed form {wanted}")
 
 
@@ -17,7 +30,7 @@ def check_logits(plan, case, strategy):
     """With tp > 1 no rank has a tensor whose last dimension is the vocabulary, padded or not; with tp 1 there is one."""
     vocab = case.model["vocab_size"]
     padded = strategy.tp * part(vocab, strategy.tp)
-    shapes = [value["shape"] for value in program(plan, "train_step")["values"]]
+    shapes = [value["shape"] for program in steps_of(plan) for value in program["values"]]
     # A vector of all class numbers is not logits.
     whole = [shape for shape in shapes if len(shape) > 1 and shape[-1] in (vocab, padded)]
     if strategy.tp > 1:
@@ -30,7 +43,7 @@ def check_collectives(plan, case, strategy):
     """The all_reduces in the layers, forward and backward, are as many as Megatron's, and recomputation adds none."""
     layers, replicated = case.model["num_hidden_layers"], case.kv_replicator(strategy.tp) > 1
     whole, parts = 0, 0
-    for instruction in program(plan, "train_step")["instructions"]:
+    for instruction in [entry for program in steps_of(plan) for entry in program["instructions"]]:
         if instruction["kind"] != "collective" or instruction["op"] != "nxdt::all_reduce" or not instruction["module"].startswith("model.layers."):
             continue
         check("dp" not in instruction["axes"], f"train_step reduces over dp in every micro-batch: {instruction['reason']}")
@@ -46,9 +59,31 @@ def check_collectives(plan, case, strategy):
 
 
 def check_plan(plan, case, strategy):
-    mesh = dict(plan["mesh"])
-    check((mesh["tp"], mesh["dp"]) == (strategy.tp, strategy.dp), f"the plan's mesh is {mesh}")
-    check(plan["micro_batch_size"] == strategy.micro_batch_size, f"the plan's micro-batch is {plan['micro_batch_size']}")
+    stages = stages_of(plan)
+    check(len(stages) == strategy.pp, f"the plan has {len(stages)} stages")
+    for stage in stages:
+        mesh = dict(stage["mesh"])
+        found = (mesh["pp"], mesh["tp"], mesh["dp"])
+        check(found == (strategy.pp, strategy.tp, strategy.dp), f"the plan's mesh is {mesh}")
+        check(stage["micro_batch_size"] == strategy.micro_batch_size, f"the plan's micro-batch is {stage['micro_batch_size']}")
     check_bytes(plan, case, strategy)
     check_logits(plan, case, strategy)
     check_collectives(plan, case, strategy)
+    if strategy.pp > 1:
+        check_stages(stages, case)
+
+
+def check_stages(stages, case):
+    """Each layer's weights lie on one stage, and what crosses a border is one tensor per direction."""
+    layers = case.model["num_hidden_layers"]
+    held = [{name.split(".")[2] for name in names_of(stage) if name.startswith("model.layers.")} for stage in stages]
+    check(all(held), "a stage has no layer")
+    check(sum(map(len, held)) == layers, f"layers lie on stages as {held}, but the model has {layers}")
+    for number, stage in enumerate(stages):
+        channels = [entry["name"] for entry in stage["channels"] if entry["is_send"] and entry["name"].startswith(("act", "grad"))]
+        borders = [name.split(".")[-1] for name in channels]
+        check(len(borders) == len(set(borders)), f"stage {number} sends more than one tensor over a border: {channels}")
+
+
+def names_of(stage):
+    return [buffer["name"] for buffer in stage["buffers"] if buffer["role"] == "param"]

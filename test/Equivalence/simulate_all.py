@@ -49,11 +49,12 @@ def test():
     parser.add_argument("--cases", type=Path, required=True, help="a folder of reference runs, the project's own")
     parser.add_argument("--golden", type=Path, help="another one; told and left out where it is missing")
     parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--pipelines", action="store_true", help="strategies with stages, instead of those without")
     parser.add_argument("--minutes", type=float, help="begins no run after that")
     parser.add_argument("--table", type=Path, help="each run's distances as a line of this file")
     arguments = parser.parse_args()
     programs, work = Programs(arguments.bin), fresh(arguments.work.resolve())
-    runs, left_out = product(cases_of(arguments))
+    runs, left_out = product(cases_of(arguments), arguments.pipelines)
     for reason, count in left_out.items():
         print(f"not legal, {count} combinations: {reason}", flush=True)
     if arguments.table:

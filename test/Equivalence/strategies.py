@@ -8,6 +8,10 @@ from functools import cached_property
 from pathlib import Path
 
 MESHES = [(1, 1), (2, 1), (4, 1), (8, 1), (1, 2), (1, 4), (2, 2), (4, 2)]
+# (pp, vpp, tp, dp), up to 8 ranks.
+PIPELINES = [
+    (pp, vpp, tp, dp) for pp, vpp, tp, dp in itertools.product((2, 4), (1, 2), (1, 2), (1, 2)) if pp * tp * dp <= 8
+]  # fmt: skip
 RECOMPUTATION = ["off", "selective", "full"]
 MICRO_BATCH_SIZES = [1, 2]
 RECOMPUTED_CLASSES = "[CoreAttention,LlamaMLP]"
@@ -42,26 +46,43 @@ class Strategy:
     sequence_parallel: bool
     recomputation: str
     micro_batch_size: int
+    pp: int = 1
+    vpp: int = 1
+
+    @property
+    def mesh(self):
+        return (self.pp, self.vpp, self.tp, self.dp)
+
+    @property
+    def ranks(self):
+        return self.pp * self.tp * self.dp
 
     def __str__(self):
+        stages = f"pp {self.pp} x vpp {self.vpp} x " if self.pp > 1 else ""
         return (
-            f"tp {self.tp} x dp {self.dp}, zero1 {'on' if self.zero1 else 'off'}, sequence parallel {'on' if self.sequence_parallel else 'off'}, "
+            f"{stages}tp {self.tp} x dp {self.dp}, zero1 {'on' if self.zero1 else 'off'}, sequence parallel {'on' if self.sequence_parallel else 'off'}, "
             f"recomputation {self.recomputation}, micro-batch {self.micro_batch_size}"
         )
 
     def folder(self, case):
         flags = f"{'z' if self.zero1 else '-'}{'s' if self.sequence_parallel else '-'}"
-        return f"{case.name}-tp{self.tp}-dp{self.dp}-{flags}-{self.recomputation}-b{self.micro_batch_size}"
+        stages = f"-pp{self.pp}-vpp{self.vpp}" if self.pp > 1 else ""
+        return f"{case.name}{stages}-tp{self.tp}-dp{self.dp}-{flags}-{self.recomputation}-b{self.micro_batch_size}"
 
     def overrides(self, case):
         """The command line that gives a case this strategy."""
         overrides = [
-            f"trainer.devices={self.tp * self.dp}",
+            f"trainer.devices={self.ranks}",
             f"distributed_strategy.tensor_model_parallel_size={self.tp}",
             f"distributed_strategy.zero1={self.zero1}",
             f"distributed_strategy.sequence_parallel={self.sequence_parallel}",
             f"data.micro_batch_size={self.micro_batch_size}",
         ]
+        if self.pp > 1:
+            overrides += [
+                f"distributed_strategy.pipeline_model_parallel_size={self.pp}",
+                f"++distributed_strategy.virtual_pipeline_model_parallel_size={self.vpp}",
+            ]
         if self.recomputation != "off":
             overrides.append(f"++model.activations_checkpoint_granularity={self.recomputation}")
         if self.recomputation == "selective":
@@ -83,17 +104,26 @@ def why_illegal(case, strategy):
         return f"no replication of {case.model['num_key_value_heads']} kv heads divides by tp {tp}"
     if case.global_batch % (strategy.micro_batch_size * strategy.dp):
         return f"a global batch of {case.global_batch} does not divide by micro-batch {strategy.micro_batch_size} x dp {strategy.dp}"
+    micro_batches = case.global_batch // (strategy.micro_batch_size * strategy.dp)
+    layers, chunks = case.model["num_hidden_layers"], strategy.pp * strategy.vpp
+    if chunks > layers:
+        return f"{layers} layers are fewer than pp {strategy.pp} x vpp {strategy.vpp}"
+    if micro_batches < strategy.pp:
+        return f"{micro_batches} micro-batches are fewer than pp {strategy.pp}"
+    if strategy.vpp > 1 and micro_batches % strategy.pp:
+        return f"{micro_batches} micro-batches do not divide by pp {strategy.pp}, which interleaving needs"
     return None
 
 
-def product(cases):
+def product(cases, pipelines=False):
     """([(case, strategy)] that are legal, {reason and case: number of combinations left out})."""
+    meshes = PIPELINES if pipelines else [(1, 1, *mesh) for mesh in MESHES]
     runs, left_out = [], {}
     for case in cases:
-        for mesh, zero1, sp, recomputation, size in itertools.product(
-            MESHES, (True, False), (True, False), RECOMPUTATION, MICRO_BATCH_SIZES
+        for (pp, vpp, tp, dp), zero1, sp, recomputation, size in itertools.product(
+            meshes, (True, False), (True, False), RECOMPUTATION, MICRO_BATCH_SIZES
         ):
-            strategy = Strategy(*mesh, zero1, sp, recomputation, size)
+            strategy = Strategy(tp, dp, zero1, sp, recomputation, size, pp, vpp)
             reason = why_illegal(case, strategy)
             if reason is None:
                 runs.append((case, strategy))
@@ -107,7 +137,7 @@ def pairs_of(case, strategy):
     """The pairs of levels that a run covers, but case x mesh: those alone would be forty runs."""
     levels = [
         ("case", case.name),
-        ("mesh", (strategy.tp, strategy.dp)),
+        ("mesh", strategy.mesh),
         ("zero1", strategy.zero1),
         ("sequence_parallel", strategy.sequence_parallel),
         ("recomputation", strategy.recomputation),
@@ -118,7 +148,7 @@ def pairs_of(case, strategy):
 
 def cost(case, strategy):
     """Roughly how long a run takes: all ranks share the cores and wait for each other in every layer."""
-    ranks = strategy.tp * strategy.dp
+    ranks = strategy.ranks
     return case.steps * case.model["num_hidden_layers"] * case.global_batch // strategy.micro_batch_size // strategy.dp * ranks
 
 
@@ -132,7 +162,7 @@ def cover(runs, order):
 
     def more_than_pairs(run):
         case, strategy = run
-        mesh = (strategy.tp, strategy.dp)
+        mesh = strategy.mesh
         return {(mesh, strategy.zero1, strategy.sequence_parallel), (mesh, case.name)}
 
     def choose(candidates):
@@ -142,8 +172,11 @@ def cover(runs, order):
         uncovered.difference_update(pairs_of(*best))
         seen.update(more_than_pairs(best))
 
-    for mesh, recomputation in itertools.product(MESHES, RECOMPUTATION):
-        cell = [run for run in runs if (run[1].tp, run[1].dp) == mesh and run[1].recomputation == recomputation]
+    # With a pipeline a cell is a pair of sizes, not all four: 30 runs have room for that.
+    pipelines = any(run[1].pp > 1 for run in runs)
+    cells = list(dict.fromkeys(run[1].mesh for run in runs))
+    for mesh, recomputation in itertools.product(cells, RECOMPUTATION[:1] if pipelines else RECOMPUTATION):
+        cell = [run for run in runs if run[1].mesh == mesh and (pipelines or run[1].recomputation == recomputation)]
         if cell:
             choose(cell)
     while uncovered:
@@ -151,8 +184,8 @@ def cover(runs, order):
     return chosen
 
 
-def pairwise(cases):
+def pairwise(cases, pipelines=False):
     """The shortest and then cheapest of a few covers; always the same one."""
-    runs, _ = product(cases)
+    runs, _ = product(cases, pipelines)
     covers = [cover(runs, random.Random(seed)) for seed in range(200)]
     return min(covers, key=lambda runs: (len(runs), sum(cost(*run) for run in runs)))

@@ -153,8 +153,7 @@ struct Compiled {
 
   bool run() { return mlir::succeeded(compilation.run()); }
   StrategyReport report() {
-    return makeReport(loaded.run, compilation.family().stages[0],
-                      compilation.lowered());
+    return makeReport(loaded.run, compilation.family(), compilation.lowered());
   }
   /// Throws UserError if a rank needs more than it may.
   void checkBudget() {
@@ -179,6 +178,28 @@ static int runDiff(Compiled &a, const DriverOptions &options) {
   a.checkBudget();
   b.checkBudget();
   return 0;
+}
+
+/// What the stages that know the name say of it; all say the same of what none
+/// knows.
+static std::string explainStages(const std::string &name,
+                                 const RunConfig &config,
+                                 Compilation &compilation) {
+  const std::vector<plan::Plan> &stages = compilation.family().stages;
+  std::string text, problem;
+  for (size_t stage = 0; stage < stages.size(); ++stage)
+    try {
+      std::string part =
+          explain(name, config, stages[stage], compilation.lowered());
+      if (stages.size() > 1)
+        text += "stage " + std::to_string(stage) + "\n";
+      text += part;
+    } catch (const UserError &error) {
+      problem = error.what();
+    }
+  if (text.empty())
+    throw UserError(problem);
+  return text;
 }
 
 static int run(const DriverOptions &options) {
@@ -209,11 +230,9 @@ static int run(const DriverOptions &options) {
   else if (options.report == "json")
     llvm::outs() << reportJson(compiled.report());
   else if (!options.explain.empty())
-    llvm::outs() << explain(options.explain, config,
-                            compilation.family().stages[0],
-                            compilation.lowered());
+    llvm::outs() << explainStages(options.explain, config, compilation);
   else if (!forExecution)
-    llvm::outs() << summarize(config, compilation.family().stages[0],
+    llvm::outs() << summarize(config, compilation.family(),
                               compiled.loaded.notices,
                               compiled.loaded.unsupported);
   llvm::outs().flush();

@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "Summary.h"
 
+#include "nxdt/Plan/Family.h"
+
 #include "nxdt/Support/Format.h"
 
 #include "llvm/Support/FormatVariadic.h"
@@ -46,13 +48,25 @@ static std::string optimizerName(OptimizerKind kind) {
   return "";
 }
 
-std::string nxdt::summarize(const RunConfig &run, const plan::Plan &plan,
+static int64_t bytesOf(const plan::MemoryReport &m) {
+  return m.paramBytes + m.masterBytes + m.gradBytes + m.optStateBytes +
+         m.otherBytes + m.peakActivationBytes;
+}
+
+std::string nxdt::summarize(const RunConfig &run,
+                            const plan::PlanFamily &family,
                             const std::vector<std::string> &notices,
                             const std::vector<std::string> &unsupported) {
   std::string text;
   llvm::raw_string_ostream os(text);
+  const plan::Plan &plan = *std::max_element(
+      family.stages.begin(), family.stages.end(),
+      [](const plan::Plan &a, const plan::Plan &b) {
+        return bytesOf(a.memory) < bytesOf(b.memory);
+      });
   int64_t parameters = 0, tensors = 0;
-  for (const plan::Buffer &buffer : plan.buffers) {
+  const plan::Plan whole = plan::wholeOf(family);
+  for (const plan::Buffer &buffer : whole.buffers) {
     if (buffer.role != plan::Role::Param)
       continue;
     int64_t elements = 1;
@@ -64,9 +78,11 @@ std::string nxdt::summarize(const RunConfig &run, const plan::Plan &plan,
   const StrategyConfig &s = run.strategy;
   int64_t ranks = run.trainer.devices * run.trainer.numNodes;
   int64_t instructions = 0;
-  for (const plan::Program &program : plan.programs)
-    if (program.name == "train_step")
-      instructions = program.instructions.size();
+  for (const plan::Plan &stage : family.stages)
+    for (const plan::Program &program : stage.programs)
+      if (program.name == "train_step" || program.name.starts_with("forward.") ||
+          program.name.starts_with("backward."))
+        instructions += program.instructions.size();
 
   auto row = [&](llvm::StringRef name, const std::string &value) {
     os << formatv("{0,-16}", name) << value << '\n';
@@ -100,8 +116,13 @@ std::string nxdt::summarize(const RunConfig &run, const plan::Plan &plan,
                      " operators per micro-batch, on " + plan.device);
 
   const plan::MemoryReport &m = plan.memory;
-  os << (ranks == 1 ? "\nbytes on the rank\n"
-                    : "\nbytes if one device held everything\n");
+  if (ranks == 1)
+    os << "\nbytes on the rank\n";
+  else if (family.stages.size() > 1)
+    os << "\nbytes on a rank of stage " << &plan - family.stages.data()
+       << ", which needs most\n";
+  else
+    os << "\nbytes on a rank\n";
   int64_t total = 0;
   auto memory = [&](llvm::StringRef name, int64_t count) {
     total += count;

@@ -14,7 +14,7 @@ namespace nxdt {
 
 /// Model, parameters, mesh, tokens per step, predicted bytes by category, what
 /// is ignored; `unsupported` is what nxdt-run would refuse.
-std::string summarize(const RunConfig &run, const plan::Plan &plan,
+std::string summarize(const RunConfig &run, const plan::PlanFamily &family,
                       const std::vector<std::string> &notices,
                       const std::vector<std::string> &unsupported);
 

@@ -7,6 +7,8 @@
 #ifndef NXDT_ANALYSIS_FLOPS_H
 #define NXDT_ANALYSIS_FLOPS_H
 
+#include "nxdt/Plan/Plan.h"
+
 #include "mlir/IR/BuiltinOps.h"
 
 #include <cstdint>
@@ -29,7 +31,9 @@ struct FlopCount {
 /// an entry, one per element of its largest floating-point operand or result.
 /// Causal attention counts the pairs of a query and a key that it may see.
 /// Operators whose gradient libtorch computes count twice their forward.
-FlopCount countFlops(mlir::ModuleOp module, int64_t microBatches);
+/// `stage`: of a pipeline, whose `plan` says how often programs run; -1 without.
+FlopCount countFlops(mlir::ModuleOp module, const plan::Plan &plan,
+                     int64_t stage, int64_t microBatches);
 
 } // namespace nxdt
 

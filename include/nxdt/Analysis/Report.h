@@ -69,10 +69,20 @@ struct StrategyReport {
   std::vector<plan::Traffic> evaluationTotals;
 
   FlopCount flops;
+  double flopsOfAllRanks = 0; ///< in an optimizer step
+
+  // With a pipeline: all above but mesh, ranks, parameters and batches are of
+  // one stage's ranks, in the whole report those of the stage that needs most
+  // memory.
+  int64_t stage = -1;
+  std::string layers; ///< "model.layers.0 to model.layers.3"
+  std::vector<plan::ChannelTraffic> channels; ///< of a step
+  std::vector<StrategyReport> stages;         ///< of all stages
+  std::string schedule; ///< "interleaved, 2 x 2 chunks, ..., bubble 1/9"
 };
 
-/// `module`: after `lower-to-aten`, what `plan` was emitted from.
-StrategyReport makeReport(const RunConfig &run, const plan::Plan &plan,
+/// `module`: after `lower-to-aten`, what `family` was emitted from.
+StrategyReport makeReport(const RunConfig &run, const plan::PlanFamily &family,
                           mlir::ModuleOp module);
 
 /// One to two screens.

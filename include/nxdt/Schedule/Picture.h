@@ -14,7 +14,8 @@ namespace nxdt::schedule {
 /// A line per stage, time from left to right. F3 and B3 are the passes of
 /// micro-batch 3, 1F3 that of chunk 1 where stages have several; `-` goes on,
 /// `.` is idle. The shortest pass is as wide as its label, or narrower where
-/// the whole would have more than `maxColumns` columns.
+/// the whole would have more than `maxColumns` (at least 1) columns: labels
+/// then lose their chunk, and then their micro-batch.
 std::string timeline(const PipelineSchedule &schedule, const Timing &timing,
                      int64_t maxColumns = 160);
 

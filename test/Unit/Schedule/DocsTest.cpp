@@ -38,7 +38,8 @@ std::string pictureOf(const std::smatch &words) {
   PipelineSchedule schedule = expand(problem, generate(problem, words[1].str()),
                                      edgeChannels(problem, {"x"}, {"dx"}));
   Timing timing = simulate(schedule, problem);
-  return timeline(schedule, timing) + "\n" + table(schedule, problem, timing);
+  return timeline(schedule, timing, 200) + "\n" +
+         table(schedule, problem, timing);
 }
 
 TEST(Docs, PicturesAreUpToDate) {
