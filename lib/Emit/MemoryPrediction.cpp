@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <map>
-#include <optional>
 
 using namespace nxdt;
 using namespace nxdt::plan;
@@ -26,10 +25,23 @@ namespace {
 /// Reference counts of storages, and when most bytes are held.
 class Heap {
 public:
+  /// What a storage is for: told only where it is asked for.
+  struct Maker {
+    const Plan *plan = nullptr;
+    const Program *program = nullptr; ///< null: what a channel receives
+    int32_t index = -1;               ///< instruction, or channel
+    int32_t value = -1;
+  };
   /// A storage with one user.
-  int32_t allocate(int64_t size, LiveTensor what) {
-    storages.push_back({size, 1, std::move(what)});
+  int32_t allocate(int64_t size, Maker maker) {
     live += size;
+    if (!unused.empty()) {
+      int32_t storage = unused.back();
+      unused.pop_back();
+      storages[storage] = {size, 1, maker};
+      return storage;
+    }
+    storages.push_back({size, 1, maker});
     return static_cast<int32_t>(storages.size() - 1);
   }
   void use(int32_t storage) {
@@ -37,8 +49,10 @@ public:
       ++storages[storage].users;
   }
   void release(int32_t storage) {
-    if (storage >= 0 && --storages[storage].users == 0)
-      live -= storages[storage].size;
+    if (storage < 0 || --storages[storage].users > 0)
+      return;
+    live -= storages[storage].size;
+    unused.push_back(storage);
   }
   /// Something was made: asks whether there never was more.
   void look(const std::string &program, const std::string &module,
@@ -51,7 +65,7 @@ public:
       found.bytes = live;
       for (const Storage &storage : storages)
         if (storage.users > 0)
-          found.tensors.push_back(storage.what);
+          found.tensors.push_back(tell(storage));
     }
     if (live > highest) {
       highest = live;
@@ -68,24 +82,124 @@ private:
   struct Storage {
     int64_t size = 0;
     int64_t users = 0;
-    LiveTensor what;
+    Maker maker;
   };
+
+  static LiveTensor tell(const Storage &storage) {
+    const Maker &maker = storage.maker;
+    if (!maker.program) {
+      const Channel &channel = maker.plan->channels[maker.index];
+      const Buffer &buffer = maker.plan->buffers[channel.buffer];
+      return {channel.name, "recv", buffer.dtype, buffer.shape, storage.size};
+    }
+    const Instruction &instruction = maker.program->instructions[maker.index];
+    const Value &value = maker.program->values[maker.value];
+    return {instruction.module, instruction.op, value.dtype, value.shape,
+            storage.size};
+  }
+
   std::vector<Storage> storages;
+  std::vector<int32_t> unused;
   int64_t live = 0;
   int64_t moment = 0;
+};
+
+/// What memory sees of an instruction. A schedule runs a program hundreds of
+/// times: everything that can be known before is.
+struct Effect {
+  enum class Sharing { Never, Always, IfDense };
+  struct Result {
+    int32_t value = -1;
+    int64_t size = 0;
+    int32_t base = -1; ///< whose storage it may share
+    Sharing sharing = Sharing::Never;
+    bool keepsDense = false;
+  };
+  std::vector<Result> results;
+};
+
+class Effects {
+public:
+  Effects(const Plan &plan, const Program &program) {
+    for (const Instruction &instruction : program.instructions) {
+      Effect effect;
+      for (int32_t out : instruction.outs) {
+        if (out < 0)
+          continue;
+        const Value &value = program.values[out];
+        // A collective writes into the buffer itself.
+        if (instruction.kind == OpKind::Collective && value.buffer >= 0 &&
+            plan.buffers[value.buffer].role != Role::Carry)
+          continue;
+        effect.results.push_back(resultOf(program, instruction, out));
+      }
+      list.push_back(std::move(effect));
+    }
+  }
+
+  const Effect &operator[](size_t index) const { return list[index]; }
+
+private:
+  static Effect::Result resultOf(const Program &program,
+                                 const Instruction &instruction, int32_t out) {
+    const Value &to = program.values[out];
+    Effect::Result result;
+    result.value = out;
+    result.size = bytes(to.dtype, to.shape);
+    if (instruction.kind == OpKind::Collective) {
+      if (instruction.collective != Collective::AllSlice)
+        return result;
+      result.base = std::get<ValueRef>(instruction.args[0]).index;
+      result.sharing = Effect::Sharing::Always;
+      // Rows of a dense tensor are dense, columns are not.
+      const std::vector<int64_t> &shape = program.values[result.base].shape;
+      int64_t outer = 1;
+      for (int64_t dim = 0; dim < instruction.dim; ++dim)
+        outer *= shape[dim];
+      result.keepsDense = outer == 1;
+      return result;
+    }
+    if (instruction.kind != OpKind::Aten || instruction.args.empty())
+      return result;
+    const OpInfo *info = OpRegistry::get().lookup(instruction.op);
+    auto *operand = std::get_if<ValueRef>(&instruction.args[0]);
+    if (!info || !operand || operand->index < 0)
+      return result;
+    const Value &from = program.values[operand->index];
+    bool returnsSelf = info->returnsSelfIfSameType && from.dtype == to.dtype &&
+                       from.shape == to.shape;
+    if (info->aliasing == Aliasing::Fresh && !returnsSelf)
+      return result;
+    result.base = operand->index;
+    result.sharing = info->aliasing == Aliasing::MaybeView
+                         ? Effect::Sharing::IfDense
+                         : Effect::Sharing::Always;
+    result.keepsDense = returnsSelf || info->keepsOrder;
+    return result;
+  }
+
+  std::vector<Effect> list;
 };
 
 /// Runs a plan's programs and schedules without tensors.
 class Simulation {
 public:
-  Simulation(const Plan &plan, Heap &heap) : plan(plan), heap(heap) {}
+  Simulation(const Plan &plan, Heap &heap) : plan(plan), heap(heap) {
+    for (const Program &program : plan.programs)
+      effects.emplace_back(plan, program);
+  }
 
   void run() {
-    for (const Schedule &schedule : plan.schedules)
+    std::vector<bool> isScheduled(plan.programs.size());
+    for (const Schedule &schedule : plan.schedules) {
+      for (const Action &action : schedule.actions)
+        if (action.kind == ActionKind::Run)
+          isScheduled[action.index] = true;
       runSchedule(schedule);
-    for (const Program &program : plan.programs)
-      if (!isScheduled(program))
-        runProgram(program, 0);
+    }
+    for (size_t i = 0; i < plan.programs.size(); ++i)
+      if (!isScheduled[i])
+        runProgram(i, 0);
   }
 
 private:
@@ -99,30 +213,19 @@ private:
     return buffer >= 0 && plan.buffers[buffer].role == Role::Carry;
   }
 
-  bool isScheduled(const Program &program) const {
-    for (const Schedule &schedule : plan.schedules)
-      for (const Action &action : schedule.actions)
-        if (action.kind == ActionKind::Run &&
-            &plan.programs[action.index] == &program)
-          return true;
-    return false;
-  }
-
   void runSchedule(const Schedule &schedule) {
     std::map<Key, Tensor> underway; // by channel
     for (const Action &action : schedule.actions) {
       Key key(action.index, action.microBatch);
       switch (action.kind) {
       case ActionKind::Run:
-        runProgram(plan.programs[action.index], action.microBatch);
+        runProgram(action.index, action.microBatch);
         break;
       case ActionKind::Recv: {
         const Channel &channel = plan.channels[action.index];
         const Buffer &buffer = plan.buffers[channel.buffer];
-        int64_t size = bytes(buffer.dtype, buffer.shape);
-        underway[key] = {heap.allocate(size, {channel.name, "recv",
-                                              buffer.dtype, buffer.shape,
-                                              size}),
+        underway[key] = {heap.allocate(bytes(buffer.dtype, buffer.shape),
+                                       {&plan, nullptr, action.index, -1}),
                          true};
         heap.look(schedule.name, channel.name, "recv");
         break;
@@ -151,85 +254,47 @@ private:
     }
   }
 
-  void runProgram(const Program &program, int64_t microBatch) {
+  void runProgram(size_t index, int64_t microBatch) {
+    const Program &program = plan.programs[index];
     std::vector<Tensor> tensors(program.values.size());
     for (size_t i = 0; i < program.values.size(); ++i) {
+      if (!isCarry(program.values[i].buffer))
+        continue;
       auto carried = carries.find({program.values[i].buffer, microBatch});
       if (carried != carries.end())
         tensors[i] = carried->second;
     }
-    for (const Instruction &instruction : program.instructions) {
-      execute(program, instruction, tensors);
+    for (size_t at = 0; at < program.instructions.size(); ++at) {
+      const Instruction &instruction = program.instructions[at];
+      for (const Effect::Result &result : effects[index][at].results) {
+        Tensor &made = tensors[result.value];
+        made = {-1, true};
+        if (result.sharing == Effect::Sharing::Always ||
+            (result.sharing == Effect::Sharing::IfDense &&
+             tensors[result.base].dense)) {
+          const Tensor &base = tensors[result.base];
+          made = {base.storage, base.dense && result.keepsDense};
+          heap.use(made.storage);
+        } else {
+          made.storage = heap.allocate(
+              result.size,
+              {&plan, &program, static_cast<int32_t>(at), result.value});
+        }
+        if (isCarry(program.values[result.value].buffer))
+          carries[{program.values[result.value].buffer, microBatch}] = made;
+      }
       heap.look(program.name, instruction.module, instruction.op);
       for (int32_t value : instruction.frees) {
         heap.release(tensors[value].storage);
         if (isCarry(program.values[value].buffer))
           carries.erase({program.values[value].buffer, microBatch});
       }
-      for (int32_t out : instruction.outs)
-        if (out >= 0 && isCarry(program.values[out].buffer))
-          carries[{program.values[out].buffer, microBatch}] = tensors[out];
     }
-  }
-
-  void execute(const Program &program, const Instruction &instruction,
-               std::vector<Tensor> &tensors) {
-    for (int32_t out : instruction.outs) {
-      if (out < 0)
-        continue;
-      const Value &value = program.values[out];
-      // A collective writes into the buffer itself.
-      if (instruction.kind == OpKind::Collective && value.buffer >= 0 &&
-          !isCarry(value.buffer))
-        continue;
-      if (std::optional<Tensor> shared =
-              aliased(program, instruction, out, tensors)) {
-        tensors[out] = *shared;
-        heap.use(shared->storage);
-        continue;
-      }
-      int64_t size = bytes(value.dtype, value.shape);
-      tensors[out] = {heap.allocate(size, {instruction.module, instruction.op,
-                                           value.dtype, value.shape, size}),
-                      true};
-    }
-  }
-
-  /// What a result is if it shares an operand's storage.
-  std::optional<Tensor> aliased(const Program &program,
-                                const Instruction &instruction, int32_t out,
-                                const std::vector<Tensor> &tensors) const {
-    if (instruction.kind == OpKind::Collective) {
-      if (instruction.collective != Collective::AllSlice)
-        return std::nullopt;
-      int32_t base = std::get<ValueRef>(instruction.args[0]).index;
-      // Rows of a dense tensor are dense, columns are not.
-      const std::vector<int64_t> &shape = program.values[base].shape;
-      int64_t outer = 1;
-      for (int64_t dim = 0; dim < instruction.dim; ++dim)
-        outer *= shape[dim];
-      return Tensor{tensors[base].storage, tensors[base].dense && outer == 1};
-    }
-    if (instruction.kind != OpKind::Aten || instruction.args.empty())
-      return std::nullopt;
-    const OpInfo *info = OpRegistry::get().lookup(instruction.op);
-    auto *operand = std::get_if<ValueRef>(&instruction.args[0]);
-    if (!info || !operand || operand->index < 0)
-      return std::nullopt;
-    int32_t base = operand->index;
-    const Value &from = program.values[base], &to = program.values[out];
-    bool returnsSelf = info->returnsSelfIfSameType && from.dtype == to.dtype &&
-                       from.shape == to.shape;
-    if (info->aliasing == Aliasing::Fresh && !returnsSelf)
-      return std::nullopt;
-    if (info->aliasing == Aliasing::MaybeView && !tensors[base].dense)
-      return std::nullopt;
-    return Tensor{tensors[base].storage,
-                  tensors[base].dense && (returnsSelf || info->keepsOrder)};
   }
 
   const Plan &plan;
   Heap &heap;
+  std::vector<Effects> effects; ///< by program
   /// What lives from one program to another.
   std::map<Key, Tensor> carries;
 };

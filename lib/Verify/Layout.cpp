@@ -47,10 +47,6 @@ Atoms::Atoms(const plan::Plan &plan) : mesh(plan::meshOf(plan)) {
     for (const plan::Instruction &instruction : program.instructions)
       read(instruction.axes);
   for (size_t axis = 0; axis < cuts.size(); ++axis) {
-    // Splits no tensor, and stages run other programs: a stage's values are
-    // looked at by themselves.
-    if (mesh.axes[axis].name == "pp")
-      continue;
     for (auto it = cuts[axis].begin(); std::next(it) != cuts[axis].end();
          ++it) {
       if (*std::next(it) % *it)

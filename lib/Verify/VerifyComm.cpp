@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "nxdt/Verify/VerifyComm.h"
 
+#include "nxdt/Plan/Family.h"
+#include "nxdt/Plan/PlanJson.h"
 #include "nxdt/Support/UserError.h"
 
 #include <algorithm>
@@ -31,6 +33,8 @@ private:
   void assignClasses();
   Meeting meetingOf(int self, const CommStep &step);
   void arrive(int self);
+  void goOn(int self);
+  bool isReady(const CommStep &step);
   void compare(const Meeting &meeting);
   [[noreturn]] void reportDeadlock();
   std::vector<int> waitsFor(int self);
@@ -52,6 +56,8 @@ private:
   /// By class and group: whom its representative meets there.
   std::map<std::pair<int, std::string>, Meeting> meetings;
   std::map<Meeting, std::set<int>> arrived;
+  /// By message: the ends that are ready.
+  std::map<std::pair<std::string, int64_t>, std::set<int>> ready;
   std::deque<int> moved;
 };
 
@@ -131,11 +137,32 @@ void Simulation::compare(const Meeting &meeting) {
                       step(other).place + ")");
 }
 
-/// The class comes to its next collective; if it is the last one there, all
+void Simulation::goOn(int self) {
+  ++at[self];
+  moved.push_back(self);
+}
+
+bool Simulation::isReady(const CommStep &step) {
+  return ready[{step.channel, step.microBatch}].size() == 2;
+}
+
+/// The class comes to its next step; if it is the last one at a collective, all
 /// go on.
 void Simulation::arrive(int self) {
   if (hasEnded(self))
     return;
+  const CommStep &next = step(self);
+  if (next.what == CommStep::What::Begin) {
+    ready[{next.channel, next.microBatch}].insert(self);
+    moved.push_back(next.peer);
+    goOn(self);
+    return;
+  }
+  if (next.what == CommStep::What::Wait) {
+    if (isReady(next))
+      goOn(self);
+    return;
+  }
   Meeting meeting = meetingOf(self, step(self));
   std::set<int> &here = arrived[meeting];
   here.insert(self);
@@ -144,10 +171,8 @@ void Simulation::arrive(int self) {
     return;
   compare(meeting);
   arrived.erase(meeting);
-  for (int other : wanted) {
-    ++at[other];
-    moved.push_back(other);
-  }
+  for (int other : wanted)
+    goOn(other);
 }
 
 void Simulation::run() {
@@ -172,6 +197,8 @@ std::vector<int> Simulation::waitsFor(int self) {
   std::vector<int> missing;
   if (hasEnded(self))
     return missing;
+  if (step(self).what != CommStep::What::Collective)
+    return {step(self).peer};
   Meeting meeting = meetingOf(self, step(self));
   const std::set<int> &here = arrived[meeting];
   for (int other : meeting.second)
@@ -184,6 +211,10 @@ std::string Simulation::line(int self) {
   std::string text = "\n  " + rankName(self);
   if (hasEnded(self))
     return text + " has ended";
+  if (step(self).what != CommStep::What::Collective)
+    return text + " waits for '" + step(self).channel + "', micro-batch " +
+           std::to_string(step(self).microBatch) + " (" + step(self).place +
+           ") and " + rankName(step(self).peer);
   Meeting meeting = meetingOf(self, step(self));
   text += " waits in " + shown(step(self)) + " over " + meeting.first + " (" +
           step(self).place + ") for";
@@ -240,26 +271,108 @@ void verifyRendezvous(const plan::Mesh &mesh,
   Simulation(mesh, classes, what).run();
 }
 
-void verifyComm(const plan::Plan &plan, const std::string &what) {
-  plan::Mesh mesh = plan::meshOf(plan);
-  CommClass all;
-  for (int64_t rank = 0; rank < mesh.size(); ++rank)
-    all.ranks.push_back(rank);
-  for (const plan::Program &program : plan.programs)
+namespace {
+/// Lists what the ranks of a plan do together.
+class StepList {
+public:
+  StepList(const plan::Plan &plan, std::vector<CommStep> &steps)
+      : plan(plan), steps(steps), wasRun(plan.programs.size()) {}
+
+  void run(size_t index) {
+    const plan::Program &program = plan.programs[index];
     for (size_t i = 0; i < program.instructions.size(); ++i) {
       const plan::Instruction &instruction = program.instructions[i];
       if (instruction.kind != plan::OpKind::Collective ||
           instruction.collective == plan::Collective::AllSlice)
         continue;
+      // Ranks of one stage always meet, once they meet at all.
+      if (wasRun[index] && !spansStages(instruction.axes))
+        continue;
       const plan::Value &operand =
           program.values[std::get<plan::ValueRef>(instruction.args[0]).index];
-      all.steps.push_back(
-          {instruction.axes, instruction.collective, instruction.reduction,
-           operand.dtype, operand.shape, instruction.dim,
-           "program '" + program.name + "', instruction " + std::to_string(i) +
-               (instruction.module.empty() ? "" : ", " + instruction.module)});
+      CommStep step;
+      step.axes = instruction.axes;
+      step.kind = instruction.collective;
+      step.reduction = instruction.reduction;
+      step.dtype = operand.dtype;
+      step.shape = operand.shape;
+      step.dim = instruction.dim;
+      step.place =
+          "program '" + program.name + "', instruction " + std::to_string(i) +
+          (instruction.module.empty() ? "" : ", " + instruction.module);
+      steps.push_back(std::move(step));
     }
+    wasRun[index] = true;
+  }
+
+  /// The schedule of that name, or the program.
+  void runByName(std::string_view name) {
+    if (const plan::Schedule *schedule = plan::findSchedule(plan, name)) {
+      for (const plan::Action &action : schedule->actions)
+        act(*schedule, action);
+      return;
+    }
+    for (size_t i = 0; i < plan.programs.size(); ++i)
+      if (plan.programs[i].name == name)
+        run(i);
+  }
+
+private:
+  static bool spansStages(const plan::Axes &axes) {
+    return std::any_of(axes.begin(), axes.end(), [](const std::string &axis) {
+      return axis.substr(0, axis.find(':')) == "pp";
+    });
+  }
+
+  void act(const plan::Schedule &schedule, const plan::Action &action) {
+    if (action.kind == plan::ActionKind::Run)
+      return run(action.index);
+    if (action.kind == plan::ActionKind::Free)
+      return;
+    const plan::Channel &channel = plan.channels[action.index];
+    CommStep step;
+    step.what = action.kind == plan::ActionKind::Wait ? CommStep::What::Wait
+                                                      : CommStep::What::Begin;
+    step.channel = channel.name;
+    step.microBatch = action.microBatch;
+    step.peer = static_cast<int>(channel.peer);
+    step.place = "schedule '" + schedule.name + "', " +
+                 plan::actionText(plan, action);
+    steps.push_back(std::move(step));
+  }
+
+  const plan::Plan &plan;
+  std::vector<CommStep> &steps;
+  std::vector<bool> wasRun;
+};
+} // namespace
+
+void verifyComm(const plan::Plan &plan, const std::string &what) {
+  plan::Mesh mesh = plan::meshOf(plan);
+  CommClass all;
+  for (int64_t rank = 0; rank < mesh.size(); ++rank)
+    all.ranks.push_back(rank);
+  StepList list(plan, all.steps);
+  for (size_t i = 0; i < plan.programs.size(); ++i)
+    list.run(i);
   verifyRendezvous(mesh, {all}, what);
+}
+
+void verifyComm(const plan::PlanFamily &family, const std::string &what) {
+  if (family.stages.size() == 1)
+    return verifyComm(family.stages[0], what);
+  plan::Mesh mesh = plan::meshOf(family.stages[0]);
+  std::vector<CommClass> classes(family.stages.size());
+  for (int64_t rank = 0; rank < mesh.size(); ++rank)
+    classes[plan::stageOf(mesh, rank)].ranks.push_back(rank);
+  for (size_t stage = 0; stage < classes.size(); ++stage) {
+    StepList list(family.stages[stage], classes[stage].steps);
+    for (const char *name :
+         {"init", "begin_step", "train_step", "finish_step", "update_step",
+          "norm_params", "begin_eval", "eval_step", "finish_eval"})
+      list.runByName(name);
+  }
+  verifyRendezvous(mesh, classes, what);
 }
 
 } // namespace nxdt

@@ -8,6 +8,7 @@
 #include "nxdt/Schedule/ScheduleText.h"
 #include "nxdt/Schedule/Verify.h"
 
+#include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"
 
 namespace nxdt {
@@ -84,15 +85,18 @@ LogicalResult ScheduleStagesPass::emit(schedule::PipelineSchedule schedule) {
       error.attachNote() << line;
     return error;
   }
+  llvm::StringMap<ChannelOp> once;
+  for (auto op : getOperation().getOps<ChannelOp>())
+    if (op.getOnce())
+      once[op.getSymName()] = op;
   OpBuilder builder(&getContext());
   builder.setInsertionPointToEnd(getOperation().getBody());
   for (int64_t stage = 0; stage < schedule.stages; ++stage) {
     std::vector<std::string> actions;
     bool isExported = false;
     for (const schedule::Action &action : schedule.actions[stage]) {
-      auto channel = getOperation().lookupSymbol<ChannelOp>(action.name);
-      bool isOnceSend = action.kind == plan::ActionKind::Send && channel &&
-                        channel.getOnce();
+      ChannelOp channel = once.lookup(action.name);
+      bool isOnceSend = action.kind == plan::ActionKind::Send && channel;
       if (isOnceSend && !isExported) {
         actions.push_back(schedule::print(
             {plan::ActionKind::Run, channel.getAfter().str(), 0}));

@@ -117,7 +117,8 @@ int64_t PlanRanks::rowsOfAllRanks() const {
 std::optional<std::vector<double>> PlanRanks::evaluate(int64_t stepsPerEpoch) {
   std::vector<std::optional<double>> losses(executors.size());
   onAll([&](Executor &executor) {
-    Evaluation evaluation(config(), executor, stepsPerEpoch);
+    Ranks ranks(&world->rank(executor.rank()));
+    Evaluation evaluation(config(), executor, ranks, stepsPerEpoch);
     if (evaluation.enabled())
       losses[size_t(executor.rank())] = evaluation.run(1, [] { return false; });
   });

@@ -11,12 +11,13 @@
 #include "ATen/core/Tensor.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace nxdt::runtime {
 
 Evaluation::Evaluation(const RunConfig &config, Executor &executor,
-                       int64_t stepsPerEpoch)
-    : executor(executor), rows(executor), inputs(executor),
+                       Ranks &ranks, int64_t stepsPerEpoch)
+    : executor(executor), ranks(ranks), rows(executor), inputs(executor),
       microBatches(config.numMicroBatches()) {
   const TrainerConfig &trainer = config.trainer;
   bool isOff = trainer.limitValBatches == 0 && trainer.limitValFraction == 0.0;
@@ -97,12 +98,18 @@ std::optional<double> Evaluation::run(int64_t batches,
   if (!isWhole)
     return std::nullopt;
   executor.run("finish_eval");
-  int64_t tokens = executor.buffer("val_token_count").item<int64_t>();
+  double loss = executor.buffer("val_loss").item<double>();
+  if (std::isfinite(loss))
+    return loss;
+  // A rank counts the targets that it has seen: none at all is 0 / 0.
+  int64_t tokens =
+      ranks.max({executor.buffer("val_token_count").item<int64_t>()},
+                "the number of targets")[0];
   if (tokens == 0)
     throw UserError(dataset->path() + ": the " + std::to_string(count) +
                     " global batches of the evaluation have no targets: all "
                     "labels are masked");
-  return executor.buffer("val_loss").item<double>();
+  return loss;
 }
 
 } // namespace nxdt::runtime

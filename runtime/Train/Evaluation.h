@@ -12,6 +12,7 @@
 #include "runtime/Executor/Executor.h"
 #include "runtime/Train/DataRows.h"
 #include "runtime/Train/Inputs.h"
+#include "runtime/Train/Ranks.h"
 
 #include <functional>
 #include <optional>
@@ -23,7 +24,7 @@ namespace nxdt::runtime {
 class Evaluation {
 public:
   /// Opens data.val_dir. `stepsPerEpoch`: of the training data.
-  Evaluation(const RunConfig &config, Executor &executor,
+  Evaluation(const RunConfig &config, Executor &executor, Ranks &ranks,
              int64_t stepsPerEpoch);
 
   bool enabled() const { return dataset.has_value(); }
@@ -47,6 +48,7 @@ private:
   void fill(int program, int64_t first);
 
   Executor &executor;
+  Ranks &ranks;
   std::optional<Dataset> dataset;
   DataRows rows;
   Inputs inputs;

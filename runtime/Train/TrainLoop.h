@@ -49,7 +49,8 @@ public:
         rows(executor), inputs(executor), state(executor, family),
         dataset(Dataset::open(trainDir(), executor.plan().sequenceLength,
                               executor.plan().vocabSize, "data.train_dir")),
-        order(makeOrder()), evaluation(config, executor, order.stepsPerEpoch()),
+        order(makeOrder()),
+        evaluation(config, executor, ranks, order.stepsPerEpoch()),
         progress(out, config.trainer.maxSteps,
                  config.trainer.enableProgressBar) {}
 
@@ -75,7 +76,7 @@ private:
   void trainStep();
   void setInputs(int program, int64_t microBatch);
   void tellUse(int64_t baseBytes);
-  void checkStep(double loss, double gradNorm, int64_t tokens) const;
+  void checkStep(double loss, double gradNorm);
   bool isLast() const;
   void log(const StepMetrics &metrics);
   void evaluate();

@@ -145,7 +145,13 @@ void Trainer::setInputs(int program, int64_t microBatch) {
   at::manual_seed(streamOf(uint64_t(config.seed), stream));
 }
 
-void Trainer::checkStep(double loss, double gradNorm, int64_t tokens) const {
+/// Loss and norm are the same on all ranks.
+void Trainer::checkStep(double loss, double gradNorm) {
+  if (std::isfinite(loss) && std::isfinite(gradNorm))
+    return;
+  // A rank counts the targets that it has seen: none at all is 0 / 0.
+  int64_t tokens = ranks.max({executor.buffer("token_count").item<int64_t>()},
+                             "the number of targets")[0];
   std::string where = "step " + std::to_string(step + 1) + ": ";
   std::string kept = "; the weights were not updated, the last completed step "
                      "is " +
@@ -192,8 +198,7 @@ void Trainer::trainStep() {
   executor.run("finish_step");
   metrics.loss = executor.buffer("loss").item<double>();
   metrics.gradNorm = executor.buffer("grad_norm").item<double>();
-  checkStep(metrics.loss, metrics.gradNorm,
-            executor.buffer("token_count").item<int64_t>());
+  checkStep(metrics.loss, metrics.gradNorm);
   if (executor.hasSchedule("update_step"))
     executor.runSchedule("update_step");
   else

@@ -200,8 +200,7 @@ LogicalResult Compilation::run() {
   result = std::move(*emitted);
   finishPlans(vocabSize);
   // The ranks' programs, proven without what made them.
-  if (result.stages.size() == 1)
-    verifyComm(result.stages[0], "the plan");
+  verifyComm(result, "the plan");
   for (const plan::Plan &plan : result.stages)
     verifySpmd(plan, "the plan");
   return success();

@@ -23,8 +23,18 @@
 
 namespace nxdt {
 
-/// One collective of a rank.
+/// One collective of a rank, or an end of a message.
 struct CommStep {
+  enum class What {
+    Collective,
+    Begin, ///< this end of the message is ready: never waits
+    Wait,  ///< until both ends are
+  } what = What::Collective;
+  // Begin and Wait: channel and micro-batch, and the other end's class.
+  std::string channel;
+  int64_t microBatch = 0;
+  int peer = -1;
+
   plan::Axes axes; ///< the group: ranks that differ along these only
   plan::Collective kind = plan::Collective::AllReduce;
   plan::Reduction reduction = plan::Reduction::Sum;
@@ -52,6 +62,9 @@ void verifyRendezvous(const plan::Mesh &mesh,
 
 /// verifyRendezvous of a plan: all its ranks run the same programs.
 void verifyComm(const plan::Plan &plan, const std::string &what);
+/// The same of the stages of a pipeline: a step, an evaluation and what else
+/// they run, with all collectives and messages of their schedules.
+void verifyComm(const plan::PlanFamily &family, const std::string &what);
 
 } // namespace nxdt
 

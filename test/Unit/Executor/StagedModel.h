@@ -128,11 +128,9 @@ private:
       b.buffer("step", DType::F32, {}, Role::Input);
     for (const char *name : {"loss", "val_loss"})
       b.buffer(name, DType::F64, {});
-    for (const char *name : {"token_count", "val_token_count"})
-      b.buffer(name, DType::I64, {});
     for (const char *name : {"loss_sum", "val_sum"})
       term(name, DType::F64);
-    for (const char *name : {"tokens", "val_tokens"})
+    for (const char *name : {"token_count", "val_token_count"})
       term(name, DType::I64);
     b.buffer("grad_norm", DType::F32, {});
     if (shape.stages == 1)
@@ -217,8 +215,8 @@ private:
     }
     ValueRef targets = b.use("targets");
     if (isEvaluation)
-      return addLoss(h.back(), targets, "val_sum", "val_tokens");
-    addLoss(h.back(), targets, "loss_sum", "tokens");
+      return addLoss(h.back(), targets, "val_sum", "val_token_count");
+    addLoss(h.back(), targets, "loss_sum", "token_count");
     ValueRef dy = scaledTargets(targets);
     for (int64_t chunk = shape.layers - 1; chunk >= 0; --chunk) {
       ValueRef dh = chunk > 0 ? activation() : ValueRef{};
@@ -240,7 +238,7 @@ private:
         if (isEvaluation)
           made.frees = {h.index};
         if (isEvaluation && isLast(chunk)) {
-          addLoss(y, b.use("targets"), "val_sum", "val_tokens");
+          addLoss(y, b.use("targets"), "val_sum", "val_token_count");
           freeAtLastUse(y);
         }
       }
@@ -248,7 +246,7 @@ private:
       ValueRef h = b.use(at("h", chunk)), dy;
       if (isLast(chunk)) {
         ValueRef targets = b.use("targets"), y = b.use(at("h.out", chunk));
-        addLoss(y, targets, "loss_sum", "tokens");
+        addLoss(y, targets, "loss_sum", "token_count");
         freeAtLastUse(y);
         dy = scaledTargets(targets);
       } else {
@@ -311,15 +309,15 @@ private:
       if (buffer.role == Role::Grad)
         b.call("aten::zero_", {b.use(buffer.name)});
     b.call("aten::zero_", {b.use("loss_sum")});
-    b.call("aten::zero_", {b.use("tokens")});
+    b.call("aten::zero_", {b.use("token_count")});
     b.program("begin_eval");
     b.call("aten::zero_", {b.use("val_sum")});
-    b.call("aten::zero_", {b.use("val_tokens")});
+    b.call("aten::zero_", {b.use("val_token_count")});
     b.program("finish_step");
-    mean("loss_sum", "tokens", "loss", "token_count");
+    mean("loss_sum", "token_count", "loss");
     norm();
     b.program("finish_eval");
-    mean("val_sum", "val_tokens", "val_loss", "val_token_count");
+    mean("val_sum", "val_token_count", "val_loss");
     b.program("update_step");
     for (const std::string &name : ownWeights()) {
       ValueRef part = square();
@@ -332,8 +330,9 @@ private:
   }
 
   void mean(const std::string &sum, const std::string &count,
-            const std::string &out, const std::string &outCount) {
-    ValueRef total = b.temporary(DType::F64, {}), tokens = b.use(outCount);
+            const std::string &out) {
+    ValueRef total = b.temporary(DType::F64, {});
+    ValueRef tokens = b.temporary(DType::I64, {});
     b.collective(Collective::AllReduce, b.use(sum), total, {"pp", "dp"});
     b.collective(Collective::AllReduce, b.use(count), tokens, {"pp", "dp"});
     b.call("aten::div.Tensor", {total, tokens}, {b.use(out)});

@@ -119,9 +119,7 @@ Results train(const ModelShape &shape) {
       const Buffer &buffer = executor.plan().buffers[i];
       bool isResult = buffer.role == Role::Param ||
                       buffer.role == Role::OptState || buffer.name == "loss" ||
-                      buffer.name == "val_loss" || buffer.name == "grad_norm" ||
-                      buffer.name == "token_count" ||
-                      buffer.name == "val_token_count";
+                      buffer.name == "val_loss" || buffer.name == "grad_norm";
       if (!isResult)
         continue;
       auto [it, isNew] =
