@@ -65,6 +65,7 @@ void checkPipeline(Context &context) {
   ModelConfig &model = context.out.run.model;
   const char *cutsKey = "model.pipeline_cuts";
   if (const Node *cuts = context.get(cutsKey)) {
+    model.pipelineCutsOrigin = cuts->location.str() + ": " + cutsKey;
     for (const NodePtr &item : cuts->items) {
       if (const std::string *text = item->string())
         model.pipelineCuts.push_back(*text);

@@ -74,7 +74,7 @@ constexpr KeySpec kModel[] = {
     {"model.qkv_linear", "bool", "False", "", "", E, "one layer for query, key and value", "how these matrices are stored changes no result; kv heads are replicated wherever tensor parallelism needs it"},
     {"model.fuse_qkv", "bool", "True", "", "", E, "one matrix for query, key and value", "how these matrices are stored changes no result"},
     {"model.transpose_nki_inputs", "bool", "True", "", "", I, "layout of Neuron's attention kernel", "there are no Neuron kernels here"},
-    {"model.pipeline_cuts", "null|list", "null", "", "null | []", H, "last layer of every stage but the last; null = equal stages", "pipelines are not supported yet"},
+    {"model.pipeline_cuts", "null|list", "null", "", "", H, "last layer of every chunk but the last; null = chunks of equal cost", ""},
     {"model.use_cpu_initialization", "bool", "False", "", "", E, "make initial weights on the CPU", "initial weights are drawn by logical index and are the same on every device"},
     {"model.weight_init_only", "bool", "False", "", "", H, "take the weights of resume_from_checkpoint only, not its optimizer state", ""},
     {"model.activations_checkpoint_granularity", "null|str", "null", "selective | full", "", H, "compute activations again instead of keeping them", ""},

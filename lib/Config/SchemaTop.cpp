@@ -11,8 +11,8 @@ namespace {
 
 constexpr const char *kNeuron = "it steers AWS Neuron's compiler or runtime, "
                                 "which are not used here";
-constexpr const char *kOnlyTpAndDp =
-    "this version has tensor and data parallelism only";
+constexpr const char *kNoContextParallel =
+    "context parallelism is not supported yet";
 
 // clang-format off
 constexpr KeySpec kTop[] = {
@@ -38,9 +38,9 @@ constexpr KeySpec kTop[] = {
 
 constexpr KeySpec kStrategy[] = {
     {"distributed_strategy.tensor_model_parallel_size", "int", "1", ">= 1", "", H, "ranks that share each weight matrix (tp)", ""},
-    {"distributed_strategy.pipeline_model_parallel_size", "int", "1", ">= 1", "1", H, "stages of the pipeline (pp)", kOnlyTpAndDp},
-    {"distributed_strategy.virtual_pipeline_model_parallel_size", "null|int", "1", ">= 1", "null | 1", H, "pieces of the model per stage (vpp)", kOnlyTpAndDp},
-    {"distributed_strategy.context_parallel_size", "int", "1", ">= 1", "1", H, "ranks that share each sequence (cp)", kOnlyTpAndDp},
+    {"distributed_strategy.pipeline_model_parallel_size", "int", "1", ">= 1", "", H, "stages of the pipeline (pp)", ""},
+    {"distributed_strategy.virtual_pipeline_model_parallel_size", "null|int", "1", ">= 1", "", H, "pieces of the model per stage (vpp)", ""},
+    {"distributed_strategy.context_parallel_size", "int", "1", ">= 1", "1", H, "ranks that share each sequence (cp)", kNoContextParallel},
     {"distributed_strategy.expert_model_parallel_size", "int", "1", ">= 1", "1", L, "ranks that share the experts of a mixture", "mixtures of experts are not supported yet"},
     {"distributed_strategy.token_shuffle_group_size", "int", "1", ">= 1", "1", L, "token shuffle of Megatron's mixtures", "mixtures of experts are not supported yet"},
     {"distributed_strategy.zero1", "bool", "True", "", "", H, "split optimizer state over data-parallel ranks (no effect with one of them)", ""},

@@ -1,4 +1,4 @@
-//===- EmitPlan.cpp - IR to plan ------------------------------------------===//
+//===- EmitPlan.cpp - IR to the plans of all stages -----------------------===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -6,369 +6,190 @@
 //===----------------------------------------------------------------------===//
 #include "nxdt/Emit/EmitPlan.h"
 
+#include "EmitProgram.h"
 #include "Nxdt/IR/Sharding.h"
 #include "nxdt/Emit/MemoryPrediction.h"
-#include "nxdt/Passes/Origins.h"
 #include "nxdt/Passes/Passes.h"
-#include "nxdt/Registry/OpRegistry.h"
+#include "nxdt/Schedule/ScheduleText.h"
 
-#include "llvm/ADT/TypeSwitch.h"
+#include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
 using namespace nxdt;
 
-static FailureOr<plan::DType> toDType(Operation *op, Type type) {
-  if (type.isF64())
-    return plan::DType::F64;
-  if (type.isF32())
-    return plan::DType::F32;
-  if (type.isBF16())
-    return plan::DType::BF16;
-  if (type.isF16())
-    return plan::DType::F16;
-  if (type.isSignlessInteger(64))
-    return plan::DType::I64;
-  if (type.isSignlessInteger(32))
-    return plan::DType::I32;
-  if (type.isInteger(8))
-    return plan::DType::U8;
-  if (type.isInteger(1))
-    return plan::DType::Bool;
-  return op->emitError("element type ") << type << " cannot be part of a plan";
-}
-
-static plan::Axes toAxes(ArrayRef<AxisAttr> axes, MeshAttr mesh) {
-  plan::Axes names;
-  for (AxisAttr axis : axes)
-    names.push_back(axisText(axis, mesh));
-  return names;
-}
-
-static plan::Origin toOrigin(StringAttr name, RankedTensorType whole,
-                             MeshAttr mesh) {
-  plan::Origin origin;
-  origin.name = name.str();
-  origin.logicalShape = whole.getShape().vec();
-  origin.split.assign(origin.logicalShape.size(), {});
-  ShardingAttr sharding = shardingOf(whole);
-  for (unsigned dim = 0; dim < origin.split.size(); ++dim)
-    origin.split[dim] = toAxes(sharding.axesOf(dim), mesh);
-  origin.partial = toAxes(sharding.partialAxes(), mesh);
-  if (sharding.getReduction() == Reduction::Max)
-    origin.reduction = plan::Reduction::Max;
-  return origin;
-}
-
-static std::string moduleOf(Operation *op) {
-  if (auto name = dyn_cast<NameLoc>(op->getLoc()))
-    return name.getName().str();
-  return "";
-}
-
 namespace {
-/// Emits one function as a program.
-class ProgramEmitter {
+/// Emits one stage's plan, or the only one.
+class StageEmitter {
 public:
-  ProgramEmitter(func::FuncOp func, const llvm::StringMap<int32_t> &buffers,
-                 MeshAttr mesh)
-      : func(func), buffers(buffers), mesh(mesh) {
-    program.name = func.getName().str();
-  }
-  FailureOr<plan::Program> run();
+  StageEmitter(ModuleOp module, std::optional<int64_t> stage)
+      : module(module), mesh(module->getAttrOfType<MeshAttr>(kMeshAttr)),
+        stage(stage) {}
+
+  FailureOr<plan::Plan> run();
 
 private:
-  LogicalResult addValue(Operation *op, Value value, int32_t buffer);
-  FailureOr<plan::Arg> toArg(Operation *op, Attribute attr);
-  FailureOr<std::vector<plan::Arg>> toArgs(Operation *op, ArrayAttr args,
-                                           OperandRange operands);
-  LogicalResult emit(AtenOp op);
-  LogicalResult emit(AtenVjpOp op);
-  LogicalResult emitCollective(Operation *op);
-  void addFrees();
+  bool isHere(Operation *op, StringRef attribute) const;
+  void findUsed();
+  LogicalResult emitBuffers();
+  LogicalResult emitPrograms();
+  void emitChannels();
+  LogicalResult emitSchedule(ScheduleOp op);
 
-  func::FuncOp func;
-  const llvm::StringMap<int32_t> &buffers;
+  ModuleOp module;
   MeshAttr mesh;
-  DenseMap<Value, int32_t> numbers;
-  plan::Program program;
+  std::optional<int64_t> stage;
+  plan::Plan result;
+  llvm::StringSet<> used;
+  llvm::StringMap<int32_t> buffers, programs, channels;
+  /// By program: carried tensors that it is the last to have, and never reads.
+  llvm::StringMap<SmallVector<int32_t>> unread;
 };
 } // namespace
 
-LogicalResult ProgramEmitter::addValue(Operation *op, Value value,
-                                       int32_t buffer) {
-  auto type = cast<RankedTensorType>(value.getType());
-  FailureOr<plan::DType> dtype = toDType(op, type.getElementType());
-  if (failed(dtype))
-    return failure();
-  numbers[value] = program.values.size();
-  program.values.push_back({*dtype, type.getShape().vec(), buffer});
-  if (StringAttr origin = originOf(value))
-    if (auto whole = dyn_cast_or_null<RankedTensorType>(wholeTypeOf(value)))
-      program.values.back().origin = toOrigin(origin, whole, mesh);
-  return success();
+bool StageEmitter::isHere(Operation *op, StringRef attribute) const {
+  auto where = op->getAttrOfType<IntegerAttr>(attribute);
+  return !stage || (where && where.getInt() == *stage);
 }
 
-FailureOr<plan::Arg> ProgramEmitter::toArg(Operation *op, Attribute attr) {
-  if (isa<NoneAttr>(attr))
-    return plan::Arg(plan::None{});
-  if (isa<DeviceAttr>(attr))
-    return plan::Arg(plan::DeviceArg{});
-  if (auto flag = dyn_cast<BoolAttr>(attr))
-    return plan::Arg(flag.getValue());
-  if (auto integer = dyn_cast<IntegerAttr>(attr))
-    return plan::Arg(integer.getInt());
-  if (auto number = dyn_cast<FloatAttr>(attr))
-    return plan::Arg(number.getValueAsDouble());
-  if (auto string = dyn_cast<StringAttr>(attr))
-    return plan::Arg(string.str());
-  if (auto list = dyn_cast<DenseI64ArrayAttr>(attr))
-    return plan::Arg(list.asArrayRef().vec());
-  if (auto list = dyn_cast<DenseF64ArrayAttr>(attr))
-    return plan::Arg(list.asArrayRef().vec());
-  if (auto list = dyn_cast<DenseBoolArrayAttr>(attr))
-    return plan::Arg(
-        std::vector<bool>(list.asArrayRef().begin(), list.asArrayRef().end()));
-  if (auto type = dyn_cast<TypeAttr>(attr)) {
-    FailureOr<plan::DType> dtype = toDType(op, type.getValue());
-    if (failed(dtype))
-      return failure();
-    return plan::Arg(*dtype);
-  }
-  return op->emitError("argument ") << attr << " cannot be part of a plan";
-}
-
-FailureOr<std::vector<plan::Arg>>
-ProgramEmitter::toArgs(Operation *op, ArrayAttr args, OperandRange operands) {
-  std::vector<plan::Arg> result;
-  auto next = operands.begin();
-  auto place = [&](Attribute element) -> plan::ValueRef {
-    return {isa<OperandAttr>(element) ? numbers.lookup(*next++) : -1};
-  };
-  for (Attribute attr : args) {
-    if (isa<OperandAttr>(attr)) {
-      result.push_back(place(attr));
+void StageEmitter::findUsed() {
+  for (auto func : module.getOps<func::FuncOp>()) {
+    if (!isHere(func, kStageAttr))
       continue;
-    }
-    if (auto list = dyn_cast<ArrayAttr>(attr)) {
-      std::vector<plan::ValueRef> refs;
-      for (Attribute element : list)
-        refs.push_back(place(element));
-      result.push_back(std::move(refs));
-      continue;
-    }
-    FailureOr<plan::Arg> arg = toArg(op, attr);
-    if (failed(arg))
-      return failure();
-    result.push_back(std::move(*arg));
-  }
-  return result;
-}
-
-LogicalResult ProgramEmitter::emit(AtenOp op) {
-  plan::Instruction instruction;
-  instruction.kind = plan::OpKind::Aten;
-  instruction.op = op.getCallee().str();
-  instruction.module = moduleOf(op);
-  FailureOr<std::vector<plan::Arg>> args =
-      toArgs(op, op.getArgs(), op.getInputs());
-  if (failed(args))
-    return failure();
-  instruction.args = std::move(*args);
-  for (Value result : op.getOutputs()) {
-    if (result.use_empty()) {
-      instruction.outs.push_back(-1);
-      continue;
-    }
-    if (failed(addValue(op, result, -1)))
-      return failure();
-    instruction.outs.push_back(numbers[result]);
-  }
-  program.instructions.push_back(std::move(instruction));
-  return success();
-}
-
-LogicalResult ProgramEmitter::emit(AtenVjpOp op) {
-  plan::Instruction instruction;
-  instruction.kind = plan::OpKind::AtenVjp;
-  instruction.op = op.getCallee().str();
-  instruction.module = moduleOf(op);
-  FailureOr<std::vector<plan::Arg>> args =
-      toArgs(op, op.getArgs(), op.getInputs());
-  if (failed(args))
-    return failure();
-  instruction.args = std::move(*args);
-  instruction.gradOuts.assign(op.getForwardResults(), -1);
-  for (auto [result, grad] : llvm::zip(op.getGradOf(), op.getGrads()))
-    instruction.gradOuts[result] = numbers.lookup(grad);
-  instruction.outs.assign(op.getInputs().size(), -1);
-  for (auto [operand, result] : llvm::zip(op.getGradFor(), op.getOutputs())) {
-    if (result.use_empty())
-      continue;
-    if (failed(addValue(op, result, -1)))
-      return failure();
-    instruction.outs[operand] = numbers[result];
-  }
-  program.instructions.push_back(std::move(instruction));
-  return success();
-}
-
-LogicalResult ProgramEmitter::emitCollective(Operation *op) {
-  if (!mesh)
-    return op->emitOpError("needs the module attribute '") << kMeshAttr << "'";
-  plan::Instruction instruction;
-  instruction.kind = plan::OpKind::Collective;
-  instruction.op = "nxdt::" + op->getName().stripDialect().str();
-  instruction.module = moduleOf(op);
-  instruction.collective =
-      llvm::TypeSwitch<Operation *, plan::Collective>(op)
-          .Case<AllReduceOp>([](auto) { return plan::Collective::AllReduce; })
-          .Case<AllGatherOp>([](auto) { return plan::Collective::AllGather; })
-          .Case<ReduceScatterOp>(
-              [](auto) { return plan::Collective::ReduceScatter; })
-          .Default([](auto) { return plan::Collective::AllSlice; });
-  auto reduction = op->getAttrOfType<StringAttr>("reduction");
-  if (reduction && reduction == "max")
-    instruction.reduction = plan::Reduction::Max;
-  if (auto dim = op->getAttrOfType<IntegerAttr>("dim"))
-    instruction.dim = dim.getInt();
-  auto axes = op->getAttrOfType<ArrayAttr>("axes");
-  instruction.axes = toAxes(llvm::to_vector(axes.getAsRange<AxisAttr>()), mesh);
-  instruction.reason = op->getAttrOfType<StringAttr>("reason").str();
-  instruction.args.push_back(plan::ValueRef{numbers.lookup(op->getOperand(0))});
-  if (failed(addValue(op, op->getResult(0), -1)))
-    return failure();
-  instruction.outs.push_back(numbers[op->getResult(0)]);
-  program.instructions.push_back(std::move(instruction));
-  return success();
-}
-
-/// Each temporary is released by the instruction that uses it last.
-void ProgramEmitter::addFrees() {
-  std::vector<bool> seen(program.values.size());
-  for (plan::Instruction &instruction : llvm::reverse(program.instructions)) {
-    auto use = [&](int32_t value) {
-      if (value < 0 || seen[value] || program.values[value].buffer >= 0)
-        return;
-      seen[value] = true;
-      instruction.frees.push_back(value);
+    auto add = [&](FlatSymbolRefAttr name) {
+      if (name)
+        used.insert(name.getValue());
     };
-    for (const plan::Arg &arg : instruction.args) {
-      if (auto *ref = std::get_if<plan::ValueRef>(&arg))
-        use(ref->index);
-      else if (auto *refs = std::get_if<std::vector<plan::ValueRef>>(&arg))
-        for (plan::ValueRef ref : *refs)
-          use(ref.index);
-    }
-    llvm::for_each(instruction.gradOuts, use);
-    llvm::for_each(instruction.outs, use);
-    llvm::sort(instruction.frees);
+    for (unsigned i = 0; i < func.getNumArguments(); ++i)
+      add(func.getArgAttrOfType<FlatSymbolRefAttr>(i, kBufferAttr));
+    for (unsigned i = 0; i < func.getNumResults(); ++i)
+      add(func.getResultAttrOfType<FlatSymbolRefAttr>(i, kBufferAttr));
+  }
+  for (auto channel : module.getOps<ChannelOp>()) {
+    if (stage && static_cast<int64_t>(channel.getFrom()) == *stage)
+      used.insert(channel.getSource());
+    if (stage && static_cast<int64_t>(channel.getTo()) == *stage)
+      used.insert(channel.getTarget());
   }
 }
 
-FailureOr<plan::Program> ProgramEmitter::run() {
-  if (func.getNumResults() != 0)
-    return func.emitError("program '")
-           << func.getName() << "' returns values; run lower-to-aten first";
-  for (auto [i, argument] : llvm::enumerate(func.getArguments())) {
-    auto name = func.getArgAttrOfType<FlatSymbolRefAttr>(i, kBufferAttr);
-    if (!name || !buffers.contains(name.getValue()))
-      return func.emitError("argument ")
-             << i << " of program '" << func.getName() << "' is no buffer";
-    if (failed(addValue(func, argument, buffers.lookup(name.getValue()))))
-      return failure();
-  }
-  for (Operation &op : func.front().without_terminator()) {
-    LogicalResult status = failure();
-    if (auto aten = dyn_cast<AtenOp>(op))
-      status = emit(aten);
-    else if (auto vjp = dyn_cast<AtenVjpOp>(op))
-      status = emit(vjp);
-    else if (isCollective(&op))
-      status = emitCollective(&op);
-    else
-      return op.emitOpError("cannot be part of a plan");
-    if (failed(status))
-      return failure();
-  }
-  addFrees();
-  return std::move(program);
-}
-
-static FailureOr<plan::Buffer> emitBuffer(BufferOp op, MeshAttr mesh) {
-  plan::Buffer buffer;
-  buffer.name = op.getSymName().str();
-  buffer.role = llvm::StringSwitch<plan::Role>(op.getRole())
-                    .Case("param", plan::Role::Param)
-                    .Case("master", plan::Role::Master)
-                    .Case("opt_state", plan::Role::OptState)
-                    .Case("grad", plan::Role::Grad)
-                    .Case("reduced_grad", plan::Role::ReducedGrad)
-                    .Case("coordinate", plan::Role::Coordinate)
-                    .Case("buffer", plan::Role::Buffer)
-                    .Case("input", plan::Role::Input)
-                    .Default(plan::Role::Scalar);
-  if (buffer.role == plan::Role::Param)
-    buffer.param = buffer.name;
-  else if (op.getParam())
-    buffer.param = op.getParam()->str();
-  if (op.getState())
-    buffer.state = op.getState()->str();
-  RankedTensorType type = op.getTensorType();
-  FailureOr<plan::DType> dtype = toDType(op, type.getElementType());
-  if (failed(dtype))
-    return failure();
-  buffer.dtype = *dtype;
-  SmallVector<int64_t> shape = localShape(type);
-  buffer.shape.assign(shape.begin(), shape.end());
-  buffer.logicalShape = type.getShape().vec();
-  buffer.split.assign(buffer.shape.size(), {});
-  if (ShardingAttr sharding = shardingOf(type)) {
-    for (unsigned dim = 0; dim < buffer.split.size(); ++dim)
-      buffer.split[dim] = toAxes(sharding.axesOf(dim), mesh);
-    buffer.partial = toAxes(sharding.partialAxes(), mesh);
-  }
-  if (op.getAxes())
-    buffer.coordinate =
-        toAxes(llvm::to_vector(op.getAxesAttr().getAsRange<AxisAttr>()), mesh);
-  if (auto init = op.getInit()) {
-    auto number = [&](StringRef key) {
-      return init->getAs<FloatAttr>(key).getValueAsDouble();
-    };
-    auto kind = init->getAs<StringAttr>("kind");
-    if (kind == "normal")
-      buffer.init = {plan::Init::Kind::Normal, number("mean"), number("std")};
-    else if (kind == "uniform")
-      buffer.init = {plan::Init::Kind::Uniform, number("low"), number("high")};
-    else
-      buffer.init = {plan::Init::Kind::Constant, number("value"), 0.0};
-  }
-  return buffer;
-}
-
-FailureOr<plan::Plan> nxdt::emitPlan(ModuleOp module) {
-  plan::Plan result;
-  auto mesh = module->getAttrOfType<MeshAttr>(kMeshAttr);
-  if (mesh)
-    for (auto [name, size] : llvm::zip(mesh.getNames(), mesh.getSizes()))
-      result.mesh.emplace_back(name.str(), size);
-  llvm::StringMap<int32_t> numbers;
+LogicalResult StageEmitter::emitBuffers() {
   for (auto op : module.getOps<BufferOp>()) {
-    FailureOr<plan::Buffer> buffer = emitBuffer(op, mesh);
-    if (failed(buffer))
-      return failure();
-    numbers[buffer->name] = result.buffers.size();
-    result.buffers.push_back(std::move(*buffer));
     if (auto tied = op.getTied())
       for (auto alias : tied->getAsRange<StringAttr>())
         result.tied.emplace_back(alias.str(), op.getSymName().str());
+    if (stage && !used.contains(op.getSymName()))
+      continue;
+    FailureOr<plan::Buffer> buffer = emitBuffer(op, mesh);
+    if (failed(buffer))
+      return failure();
+    buffers[buffer->name] = result.buffers.size();
+    result.buffers.push_back(std::move(*buffer));
   }
+  return success();
+}
+
+LogicalResult StageEmitter::emitPrograms() {
   for (auto func : module.getOps<func::FuncOp>()) {
-    FailureOr<plan::Program> program =
-        ProgramEmitter(func, numbers, mesh).run();
+    if (!isHere(func, kStageAttr))
+      continue;
+    FailureOr<plan::Program> program = emitProgram(func, buffers, mesh);
     if (failed(program))
       return failure();
+    programs[program->name] = result.programs.size();
+    for (BlockArgument argument : func.getArguments()) {
+      unsigned number = argument.getArgNumber();
+      if (func.getArgAttr(number, kDiesAttr) && argument.use_empty())
+        unread[program->name].push_back(buffers.lookup(
+            func.getArgAttrOfType<FlatSymbolRefAttr>(number, kBufferAttr)
+                .getValue()));
+    }
     result.programs.push_back(std::move(*program));
   }
+  return success();
+}
+
+void StageEmitter::emitChannels() {
+  for (auto op : module.getOps<ChannelOp>()) {
+    bool isSend = static_cast<int64_t>(op.getFrom()) == *stage;
+    if (!isSend && static_cast<int64_t>(op.getTo()) != *stage)
+      continue;
+    channels[op.getSymName()] = result.channels.size();
+    result.channels.push_back(
+        {op.getSymName().str(), isSend,
+         static_cast<int64_t>(isSend ? op.getTo() : op.getFrom()),
+         buffers.lookup(isSend ? op.getSource() : op.getTarget()),
+         op.getReason().str()});
+  }
+}
+
+LogicalResult StageEmitter::emitSchedule(ScheduleOp op) {
+  plan::Schedule schedule;
+  schedule.name = op.getProgram().str();
+  schedule.microBatches = op.getMicroBatches();
+  for (auto text : op.getActions().getAsRange<StringAttr>()) {
+    auto parsed = schedule::parseAction(text.getValue());
+    if (!parsed.value)
+      return op.emitOpError("'") << text.getValue() << "': " << parsed.error;
+    const schedule::Action &action = *parsed.value;
+    const llvm::StringMap<int32_t> &names =
+        action.kind == plan::ActionKind::Run    ? programs
+        : action.kind == plan::ActionKind::Free ? buffers
+                                                : channels;
+    auto found = names.find(action.name);
+    if (found == names.end())
+      return op.emitOpError("'")
+             << text.getValue() << "': stage " << *stage << " has no '"
+             << action.name << "'";
+    schedule.actions.push_back({action.kind, found->second, action.microBatch});
+    if (action.kind == plan::ActionKind::Run)
+      for (int32_t buffer : unread.lookup(action.name))
+        schedule.actions.push_back(
+            {plan::ActionKind::Free, buffer, action.microBatch});
+  }
+  result.schedules.push_back(std::move(schedule));
+  return success();
+}
+
+FailureOr<plan::Plan> StageEmitter::run() {
+  if (mesh)
+    for (auto [name, size] : llvm::zip(mesh.getNames(), mesh.getSizes()))
+      result.mesh.emplace_back(name.str(), size);
+  findUsed();
+  if (failed(emitBuffers()) || failed(emitPrograms()))
+    return failure();
+  if (stage) {
+    emitChannels();
+    for (auto op : module.getOps<ScheduleOp>())
+      if (static_cast<int64_t>(op.getStage()) == *stage &&
+          failed(emitSchedule(op)))
+        return failure();
+  }
   predictMemory(result);
-  return result;
+  return std::move(result);
+}
+
+FailureOr<plan::PlanFamily> nxdt::emitFamily(ModuleOp module) {
+  plan::PlanFamily family;
+  auto mesh = module->getAttrOfType<MeshAttr>(kMeshAttr);
+  AxisAttr pp = mesh ? wholeAxis(mesh, "pp") : AxisAttr();
+  int64_t stages = pp ? pp.getSize() : 1;
+  for (int64_t stage = 0; stage < stages; ++stage) {
+    FailureOr<plan::Plan> plan =
+        StageEmitter(module, stages > 1 ? std::optional(stage) : std::nullopt)
+            .run();
+    if (failed(plan))
+      return failure();
+    family.stages.push_back(std::move(*plan));
+  }
+  return family;
+}
+
+FailureOr<plan::Plan> nxdt::emitPlan(ModuleOp module) {
+  FailureOr<plan::PlanFamily> family = emitFamily(module);
+  if (failed(family))
+    return failure();
+  if (family->stages.size() != 1)
+    return module.emitError("is for the ")
+           << family->stages.size() << " stages of a pipeline";
+  return std::move(family->stages.front());
 }

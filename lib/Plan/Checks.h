@@ -13,6 +13,7 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace nxdt::plan {
 
@@ -26,6 +27,25 @@ void verifyBuffers(const Plan &plan, const std::string &what);
 /// the indices of its values exist.
 void verifyCollective(const Program &program, const Instruction &instruction,
                       const Mesh &mesh, const Fail &fail);
+
+/// `buffer` is an index into the plan's buffers, or -1.
+bool isCarry(const Plan &plan, int32_t buffer);
+
+/// What a program does to the tensor of a carry for its micro-batch: it reads
+/// one that is there, or makes it, and may drop it.
+struct CarryUse {
+  int32_t buffer = -1;
+  int32_t value = -1; ///< the only one that is bound to it
+  bool isWritten = false;
+  bool isFreed = false;
+};
+
+/// Of each carry that the program has a value of, in the order of the values.
+/// Indices into the buffers must exist.
+std::vector<CarryUse> carriesOf(const Plan &plan, const Program &program);
+
+/// Channels and schedules; buffers and programs are found right already.
+void verifySchedules(const Plan &plan, const std::string &what);
 
 /// "[4, 8]".
 std::string shown(std::span<const int64_t> shape);

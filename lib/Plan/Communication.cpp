@@ -6,9 +6,11 @@
 //===----------------------------------------------------------------------===//
 #include "nxdt/Plan/Communication.h"
 
+#include "nxdt/Plan/Family.h"
 #include "nxdt/Plan/Mesh.h"
 #include "nxdt/Plan/PlanVerify.h"
 
+#include <algorithm>
 #include <map>
 
 namespace nxdt::plan {
@@ -63,14 +65,55 @@ ProgramUse useOf(std::string_view program) {
   return {};
 }
 
+namespace {
+
+int64_t countOf(const Schedule &schedule, ActionKind kind, size_t index) {
+  return std::count_if(schedule.actions.begin(), schedule.actions.end(),
+                       [&](const Action &action) {
+                         return action.kind == kind &&
+                                action.index == int64_t(index);
+                       });
+}
+
+} // namespace
+
+int64_t runsOf(const Plan &plan, const Program &program, Stage stage,
+               int64_t microBatches) {
+  int64_t runs = 0;
+  for (const Schedule &schedule : plan.schedules)
+    if (useOf(schedule.name).stage == stage)
+      runs += countOf(schedule, ActionKind::Run,
+                      size_t(&program - plan.programs.data()));
+  ProgramUse use = useOf(program.name);
+  if (use.stage == stage && !findSchedule(plan, program.name))
+    runs += use.isPerMicroBatch ? microBatches : 1;
+  return runs;
+}
+
+std::vector<ChannelTraffic> channelTrafficOf(const Plan &plan, Stage stage) {
+  std::vector<ChannelTraffic> list;
+  for (size_t i = 0; i < plan.channels.size(); ++i) {
+    const Channel &channel = plan.channels[i];
+    const Buffer &buffer = plan.buffers[size_t(channel.buffer)];
+    ChannelTraffic entry{channel.name, channel.peer, channel.isSend, 0, 0};
+    for (const Schedule &schedule : plan.schedules)
+      if (useOf(schedule.name).stage == stage)
+        entry.calls += countOf(
+            schedule, channel.isSend ? ActionKind::Send : ActionKind::Recv, i);
+    entry.bytes = entry.calls * checkedBytes(buffer.dtype, buffer.shape);
+    if (entry.calls > 0)
+      list.push_back(std::move(entry));
+  }
+  return list;
+}
+
 std::vector<Traffic> trafficOf(const Plan &plan, Stage stage,
                                int64_t microBatches) {
   std::map<std::pair<std::string, Collective>, Traffic> all;
   for (const Program &program : plan.programs) {
-    ProgramUse use = useOf(program.name);
-    if (use.stage != stage)
+    int64_t runs = runsOf(plan, program, stage, microBatches);
+    if (runs == 0)
       continue;
-    int64_t runs = use.isPerMicroBatch ? microBatches : 1;
     for (const Instruction &instruction : program.instructions) {
       if (instruction.kind != OpKind::Collective)
         continue;

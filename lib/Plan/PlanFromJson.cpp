@@ -4,108 +4,17 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+#include "JsonReader.h"
+#include "ScheduleJson.h"
 #include "nxdt/Plan/PlanJson.h"
-#include "nxdt/Support/UserError.h"
 
 #include <limits>
-#include <nlohmann/json.hpp>
-#include <set>
 
 namespace nxdt::plan {
+
+using namespace json;
+
 namespace {
-
-using Json = nlohmann::json;
-
-/// A place in the document, for messages: "plan.json: programs[2].values[7]".
-/// Built only as text of parents, so that a message costs nothing until it is
-/// needed: `path` is joined lazily by `text`.
-struct Place {
-  const Place *parent = nullptr;
-  std::string_view key;
-  int64_t index = -1;
-
-  Place at(std::string_view name) const { return {this, name, -1}; }
-  Place at(size_t i) const { return {this, {}, int64_t(i)}; }
-  std::string text() const {
-    if (!parent)
-      return std::string(key);
-    std::string out = parent->text();
-    if (index >= 0)
-      return out + "[" + std::to_string(index) + "]";
-    return out + (parent->parent ? "." : ": ") + std::string(key);
-  }
-};
-
-[[noreturn]] void fail(const Place &place, const std::string &message) {
-  throw UserError(place.text() + ": " + message);
-}
-
-std::string shown(const Json &json) {
-  std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
-  return text.size() <= 60 ? text : text.substr(0, 57) + "...";
-}
-
-/// An object all of whose members are asked for: `finish` refuses the rest.
-class Object {
-public:
-  Object(const Json &json, const Place &place) : json(json), place(place) {
-    if (!json.is_object())
-      fail(place, "expected an object, found " + shown(json));
-  }
-  const Json &operator[](const char *key) {
-    auto it = json.find(key);
-    if (it == json.end())
-      fail(place, std::string("the field '") + key + "' is missing");
-    ++read;
-    known += known.empty() ? key : std::string(", ") + key;
-    return *it;
-  }
-  /// For the members that may be left out.
-  bool has(const char *key) const { return json.contains(key); }
-  /// Refuses members that nobody asked for.
-  void finish() const {
-    if (read == json.size())
-      return;
-    for (const auto &[key, value] : json.items())
-      if ((", " + known + ",").find(", " + key + ",") == std::string::npos)
-        fail(place, "unknown field '" + key + "' (known: " + known + ")");
-  }
-
-private:
-  const Json &json;
-  const Place &place;
-  size_t read = 0;
-  std::string known;
-};
-
-const Json &array(const Json &json, const Place &place) {
-  if (!json.is_array())
-    fail(place, "expected a list, found " + shown(json));
-  return json;
-}
-
-int64_t integer(const Json &json, const Place &place) {
-  if (!json.is_number_integer())
-    fail(place, "expected an integer, found " + shown(json));
-  if (json.is_number_unsigned() &&
-      json.get<uint64_t>() > uint64_t(std::numeric_limits<int64_t>::max()))
-    fail(place, shown(json) + " does not fit into 64 bits");
-  return json.get<int64_t>();
-}
-
-int32_t integer32(const Json &json, const Place &place) {
-  int64_t value = integer(json, place);
-  if (value < std::numeric_limits<int32_t>::min() ||
-      value > std::numeric_limits<int32_t>::max())
-    fail(place, shown(json) + " does not fit into 32 bits");
-  return int32_t(value);
-}
-
-std::string string(const Json &json, const Place &place) {
-  if (!json.is_string())
-    fail(place, "expected a string, found " + shown(json));
-  return json.get<std::string>();
-}
 
 bool boolean(const Json &json, const Place &place) {
   if (!json.is_boolean())
@@ -134,16 +43,6 @@ double real(const Json &json, const Place &place) {
   if (!json.is_number_float())
     fail(place, "expected a number with '.' or 'e', found " + shown(json));
   return json.get<double>();
-}
-
-template <typename T, typename Reader>
-std::vector<T> list(const Json &json, const Place &place, Reader reader) {
-  array(json, place);
-  std::vector<T> out;
-  out.reserve(json.size());
-  for (size_t i = 0; i < json.size(); ++i)
-    out.push_back(reader(json[i], place.at(i)));
-  return out;
 }
 
 DType dtype(const Json &json, const Place &place) {
@@ -384,49 +283,22 @@ std::vector<std::pair<First, Second>> pairs(const Json &json,
       });
 }
 
-/// Parses, refusing what nlohmann would silently accept: duplicate keys, and
-/// nesting so deep that nothing of ours can have written it.
-Json parse(std::string_view text, const std::string &what) {
-  constexpr int kMaxDepth = 16;
-  std::vector<std::set<std::string>> keys;
-  auto callback = [&](int depth, Json::parse_event_t event, Json &parsed) {
-    if (depth > kMaxDepth)
-      throw UserError(what + ": nested deeper than " +
-                      std::to_string(kMaxDepth) + " levels: not a plan");
-    if (event == Json::parse_event_t::object_start)
-      keys.emplace_back();
-    else if (event == Json::parse_event_t::object_end)
-      keys.pop_back();
-    else if (event == Json::parse_event_t::key &&
-             !keys.back().insert(parsed.get<std::string>()).second)
-      throw UserError(what + ": the key '" + parsed.get<std::string>() +
-                      "' stands twice in one object");
-    return true;
-  };
-  try {
-    return Json::parse(text.begin(), text.end(), callback);
-  } catch (const Json::exception &e) {
-    throw UserError(what + ": not a plan, its JSON is broken: " + e.what());
-  }
+int64_t version(const Json &json, const Place &place) {
+  int64_t out = integer(json, place);
+  if (out != kVersion)
+    fail(place, "this program reads plans of version " +
+                    std::to_string(kVersion) + ", this one is " +
+                    std::to_string(out) +
+                    ": compile it again with this "
+                    "nxdt-opt");
+  return out;
 }
 
-} // namespace
-
-Plan fromJson(std::string_view text, const std::string &what) {
-  Json json = parse(text, what);
-  Place root{nullptr, what, -1};
-  if (!json.is_object())
-    throw UserError(what + ": not a plan, expected a JSON object, found " +
-                    shown(json));
+Plan planFrom(const Json &json, const Place &root) {
   Object object(json, root);
   Plan out;
   // First of all: another version may have other fields.
-  out.version = integer(object["version"], root.at("version"));
-  if (out.version != kVersion)
-    fail(root.at("version"), "this program reads plans of version " +
-                                 std::to_string(kVersion) + ", this one is " +
-                                 std::to_string(out.version) +
-                                 ": compile it again with this nxdt-opt");
+  out.version = version(object["version"], root.at("version"));
   out.device = string(object["device"], root.at("device"));
   out.mesh = pairs<std::string, int64_t>(object["mesh"], root.at("mesh"),
                                          string, integer);
@@ -443,6 +315,38 @@ Plan fromJson(std::string_view text, const std::string &what) {
   out.buffers = list<Buffer>(object["buffers"], root.at("buffers"), buffer);
   out.programs =
       list<Program>(object["programs"], root.at("programs"), program);
+  readSchedules(object, root, out);
+  object.finish();
+  return out;
+}
+
+Json parsePlan(std::string_view text, const std::string &what) {
+  Json json = parse(text, what);
+  if (!json.is_object())
+    throw UserError(what + ": not a plan, expected a JSON object, found " +
+                    shown(json));
+  return json;
+}
+
+} // namespace
+
+Plan fromJson(std::string_view text, const std::string &what) {
+  Json json = parsePlan(text, what);
+  Place root{nullptr, what, -1};
+  if (json.contains("stages"))
+    throw UserError(what + ": holds a plan for each stage of a pipeline, "
+                           "expected a single plan");
+  return planFrom(json, root);
+}
+
+PlanFamily familyFromJson(std::string_view text, const std::string &what) {
+  Json json = parsePlan(text, what);
+  Place root{nullptr, what, -1};
+  if (!json.contains("stages"))
+    return {{planFrom(json, root)}};
+  Object object(json, root);
+  version(object["version"], root.at("version"));
+  PlanFamily out{list<Plan>(object["stages"], root.at("stages"), planFrom)};
   object.finish();
   return out;
 }

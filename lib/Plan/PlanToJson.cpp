@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+#include "ScheduleJson.h"
 #include "nxdt/Plan/PlanJson.h"
 #include "nxdt/Support/UserError.h"
 
@@ -17,12 +18,7 @@ namespace {
 void append(std::string &out, int64_t value) { out += std::to_string(value); }
 
 void append(std::string &out, std::string_view text) {
-  try {
-    out += nlohmann::json(text).dump();
-  } catch (const nlohmann::json::exception &) {
-    throw UserError("plan: the string '" + std::string(text) +
-                    "' is not UTF-8 and cannot be written as JSON");
-  }
+  appendString(out, text);
 }
 
 /// A finite double always has a '.' or an 'e': that is what tells it from an
@@ -264,10 +260,8 @@ void appendMemory(std::string &out, const MemoryReport &memory) {
   out += '}';
 }
 
-} // namespace
-
-std::string toJson(const Plan &plan) {
-  std::string out = "{\"version\":";
+void appendPlan(std::string &out, const Plan &plan) {
+  out += "{\"version\":";
   append(out, plan.version);
   out += ",\n\"device\":";
   append(out, std::string_view(plan.device));
@@ -301,8 +295,34 @@ std::string toJson(const Plan &plan) {
   appendLines(out, plan.buffers, appendBuffer);
   out += ",\n\"programs\":";
   appendLines(out, plan.programs, appendProgram);
-  out += "}\n";
-  return out;
+  appendSchedules(out, plan);
+  out += '}';
+}
+
+} // namespace
+
+void appendString(std::string &out, std::string_view text) {
+  try {
+    out += nlohmann::json(text).dump();
+  } catch (const nlohmann::json::exception &) {
+    throw UserError("plan: the string '" + std::string(text) +
+                    "' is not UTF-8 and cannot be written as JSON");
+  }
+}
+
+std::string toJson(const Plan &plan) {
+  std::string out;
+  appendPlan(out, plan);
+  return out + '\n';
+}
+
+std::string toJson(const PlanFamily &family) {
+  if (family.stages.size() == 1)
+    return toJson(family.stages[0]);
+  std::string out = "{\"version\":" + std::to_string(kVersion);
+  out += ",\n\"stages\":";
+  appendLines(out, family.stages, appendPlan);
+  return out + "}\n";
 }
 
 } // namespace nxdt::plan

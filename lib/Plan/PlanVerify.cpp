@@ -10,6 +10,7 @@
 #include "nxdt/Support/UserError.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 namespace nxdt::plan {
@@ -52,6 +53,7 @@ public:
     for (size_t i = 0; i < program.values.size(); ++i)
       checkValue(i);
     defined.assign(program.values.size(), false);
+    findCarries();
     for (at = 0; at < program.instructions.size(); ++at)
       checkInstruction(program.instructions[at]);
     std::vector<std::vector<int32_t>> expected = lastUses(program);
@@ -91,6 +93,43 @@ private:
       failValue("is " + typed(value.dtype, value.shape) +
                 ", but bound to the buffer '" + buffer.name + "' of " +
                 typed(buffer.dtype, buffer.shape));
+  }
+
+  /// Carries that an instruction writes are there from then on, others from the
+  /// start.
+  void findCarries() {
+    std::map<int32_t, int32_t> valueOf;
+    for (size_t i = 0; i < program.values.size(); ++i) {
+      int32_t buffer = program.values[i].buffer;
+      if (!isCarry(plan, buffer))
+        continue;
+      auto [it, isNew] = valueOf.emplace(buffer, int32_t(i));
+      if (!isNew)
+        throw UserError(what + ": program '" + program.name + "': the values " +
+                        std::to_string(it->second) + " and " +
+                        std::to_string(i) + " are both bound to the carry '" +
+                        plan.buffers[buffer].name + "'");
+      defined[i] = true;
+    }
+    for (const CarryUse &use : carriesOf(plan, program))
+      if (use.isWritten)
+        defined[use.value] = false;
+    lastUse.assign(program.values.size(), -1);
+    for (size_t i = 0; i < program.instructions.size(); ++i) {
+      auto touch = [&](int32_t index) {
+        if (index >= 0 && size_t(index) < lastUse.size())
+          lastUse[index] = int64_t(i);
+      };
+      forEachUse(program.instructions[i], touch);
+      for (int32_t index : program.instructions[i].outs)
+        touch(index);
+    }
+  }
+
+  /// A temporary, or a carry.
+  bool isDefinedOnce(int32_t index) const {
+    int32_t buffer = program.values[index].buffer;
+    return buffer < 0 || isCarry(plan, buffer);
   }
 
   void checkOrigin(const Value &value, const Fail &failValue) const {
@@ -139,7 +178,7 @@ private:
         checkIndex(ref->index, /*mayBeAbsent=*/false);
     forEachUse(instruction, [&](int32_t index) {
       checkIndex(index, /*mayBeAbsent=*/true);
-      if (index >= 0 && program.values[index].buffer < 0 && !defined[index])
+      if (index >= 0 && isDefinedOnce(index) && !defined[index])
         fail("uses the value " + std::to_string(index) +
              " before anything has defined it");
     });
@@ -161,7 +200,7 @@ private:
         continue;
       if (!results.insert(index).second)
         fail("defines the value " + std::to_string(index) + " twice");
-      if (program.values[index].buffer >= 0)
+      if (!isDefinedOnce(index))
         continue;
       if (defined[index])
         fail("defines the value " + std::to_string(index) + " a second time");
@@ -175,6 +214,10 @@ private:
   void checkFrees(const Instruction &instruction,
                   const std::vector<int32_t> &expected) const {
     std::vector<int32_t> frees = instruction.frees;
+    std::erase_if(frees, [&](int32_t index) {
+      return index >= 0 && index < int64_t(program.values.size()) &&
+             isFreedCarry(instruction, index);
+    });
     std::sort(frees.begin(), frees.end());
     if (frees == expected)
       return;
@@ -194,11 +237,25 @@ private:
     fail("frees a value twice");
   }
 
+  /// A carry may be dropped by its last use.
+  bool isFreedCarry(const Instruction &instruction, int32_t index) const {
+    if (!isCarry(plan, program.values[index].buffer))
+      return false;
+    if (lastUse[index] != int64_t(at))
+      fail("frees the value " + std::to_string(index) +
+           ", whose last use this is not");
+    if (std::count(instruction.frees.begin(), instruction.frees.end(), index) >
+        1)
+      fail("frees a value twice");
+    return true;
+  }
+
   const Plan &plan;
   const Program &program;
   const Mesh &mesh;
   const std::string &what;
   std::vector<bool> defined;
+  std::vector<int64_t> lastUse; ///< instruction, of each value; -1 = none
   size_t at = 0;
 };
 
@@ -277,6 +334,7 @@ void verify(const Plan &plan, const std::string &what) {
                       "' is empty or stands twice");
     ProgramChecker(plan, program, mesh, what).run();
   }
+  verifySchedules(plan, what);
 }
 
 } // namespace nxdt::plan

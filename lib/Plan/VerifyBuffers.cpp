@@ -151,7 +151,8 @@ private:
       }
     bool mayBePartial =
         buffer.role == Role::Grad || buffer.role == Role::ReducedGrad ||
-        buffer.role == Role::Scalar || buffer.role == Role::Buffer;
+        buffer.role == Role::Scalar || buffer.role == Role::Buffer ||
+        buffer.role == Role::Carry;
     if (!buffer.partial.empty() && !mayBePartial)
       fail(buffer, "a " + std::string(name(buffer.role)) +
                        " cannot be a term of a sum (partial)");
@@ -216,9 +217,10 @@ private:
   }
 
   void checkOwners() const {
-    bool trains = std::any_of(
-        plan.programs.begin(), plan.programs.end(),
-        [](const Program &program) { return program.name == "train_step"; });
+    auto isStep = [](const auto &item) { return item.name == "train_step"; };
+    bool trains =
+        std::any_of(plan.programs.begin(), plan.programs.end(), isStep) ||
+        std::any_of(plan.schedules.begin(), plan.schedules.end(), isStep);
     std::map<std::string, std::set<std::string>> states;
     for (const Buffer &buffer : plan.buffers) {
       if (!isOwned(buffer.role))
@@ -250,13 +252,20 @@ private:
   void checkTied() const {
     std::set<std::string> aliases;
     for (const auto &[alias, stored] : plan.tied) {
-      if (!find(Role::Param, stored))
+      // Or it is on another stage: verifyFamily looks there.
+      if (!find(Role::Param, stored) && !isStage())
         fail("tied: '" + stored + "' is not the parameter of any buffer");
       if (alias.empty() || find(Role::Param, alias) ||
           !aliases.insert(alias).second)
         fail("tied: the alias '" + alias +
              "' is empty, has a buffer of its own or stands twice");
     }
+  }
+
+  bool isStage() const {
+    return std::any_of(
+        plan.mesh.begin(), plan.mesh.end(),
+        [](const auto &axis) { return axis.first == "pp" && axis.second > 1; });
   }
 
   /// Buffers whose name the runtime knows have the form it expects.

@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+#include "Nxdt/IR/Sharding.h"
 #include "nxdt/Passes/Passes.h"
 
 using namespace mlir;
@@ -17,6 +18,20 @@ bool nxdt::isBackward(Operation *op) {
 StringRef nxdt::modulePathOf(Operation *op) {
   auto name = dyn_cast<NameLoc>(op->getLoc());
   return name ? name.getName().getValue().rtrim('^') : StringRef();
+}
+
+bool nxdt::communicates(Operation *op) {
+  auto reshard = dyn_cast<ReshardOp>(op);
+  if (!reshard)
+    return false;
+  ShardingAttr from = shardingOf(reshard.getInput().getType());
+  ShardingAttr to = shardingOf(reshard.getResult().getType());
+  if (from.getPartial() != to.getPartial())
+    return true;
+  for (unsigned dim = 0; dim < from.getDims().size(); ++dim)
+    if (!commonSplit(from.axesOf(dim), to.axesOf(dim)).restA.empty())
+      return true;
+  return false;
 }
 
 BufferOp nxdt::bufferOf(func::FuncOp func, unsigned argument,

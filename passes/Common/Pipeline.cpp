@@ -50,6 +50,7 @@ std::vector<Phase> nxdt::trainingPhases(const PipelineOptions &options) {
   phase("step", [mark = options.markOrigins](OpPassManager &pm) {
     pm.addPass(createBuildStep());
     cleanUp(pm);
+    pm.addPass(createRecordScales());
     if (mark)
       pm.addPass(createMarkOrigins());
   });
@@ -59,13 +60,27 @@ std::vector<Phase> nxdt::trainingPhases(const PipelineOptions &options) {
     pm.addPass(createApplyStrategy());
     pm.addPass(createPartition());
     cleanUp(pm);
+    // What goes on, not what partition meant.
+    pm.addPass(createVerifySharding());
+    pm.addPass(createVerifyReductionScale());
   });
   // Shardings are known, so that what is exchanged is known; local shapes are
   // not needed. From here on equal ops may be apart on purpose.
-  phase("recomputed", [](OpPassManager &pm) { pm.addPass(createRecompute()); });
+  phase("recomputed", [](OpPassManager &pm) {
+    pm.addPass(createRecompute());
+    pm.addPass(createVerifySharding());
+    pm.addPass(createVerifyReductionScale());
+  });
+  // Local sizes are known, so that borders can be where little is sent; ranks of
+  // a stage are still one program.
+  phase("staged", [](OpPassManager &pm) {
+    pm.addPass(createSplitStages());
+    pm.addPass(createScheduleStages());
+  });
   phase("spmd", [](OpPassManager &pm) {
     pm.addPass(createLowerToSpmd());
     cleanUp(pm);
+    pm.addPass(createVerifyReductionScale());
   });
   // The last merging of equal ops lies between the two: store-in-place makes
   // order matter.

@@ -7,7 +7,9 @@
 #include "TypedLowering.h"
 #include "nxdt/Passes/Passes.h"
 
+#include "llvm/ADT/BitVector.h"
 #include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/DenseSet.h"
 
 namespace nxdt {
 #define GEN_PASS_DEF_STOREINPLACE
@@ -21,7 +23,8 @@ namespace {
 /// Puts one program's results in place.
 class ProgramStores {
 public:
-  explicit ProgramStores(func::FuncOp func) : func(func) {}
+  ProgramStores(func::FuncOp func, SymbolTable &symbols)
+      : func(func), symbols(symbols) {}
 
   LogicalResult run();
 
@@ -32,9 +35,11 @@ private:
   FailureOr<Lowered> lowerAccumulate(AtenBuilder &aten, AccumulateOp op);
   FailureOr<Lowered> lowerUpdate(AtenBuilder &aten, Operation *op);
   Value argumentFor(FlatSymbolRefAttr buffer, Type type);
+  void handOver(unsigned result, DenseSet<Value> &taken);
   void storeResults();
 
   func::FuncOp func;
+  SymbolTable &symbols;
   /// 1 / scale, once per scale.
   DenseMap<Value, Value> inverseScales;
 };
@@ -54,6 +59,13 @@ bool ProgramStores::canOverwrite(Operation *op, Value old, Value updated) {
   if (!name)
     return false;
   Operation *ret = func.front().getTerminator();
+  // Of a chain of sums the last is stored.
+  while (updated.hasOneUse()) {
+    auto next = dyn_cast<AccumulateOp>(*updated.user_begin());
+    if (!next || next.getAcc() != updated)
+      break;
+    updated = next.getResult();
+  }
   bool stored = false;
   for (OpOperand &use : updated.getUses())
     stored |= use.getOwner() == ret &&
@@ -134,10 +146,23 @@ Value ProgramStores::argumentFor(FlatSymbolRefAttr buffer, Type type) {
   return func.getArgument(index);
 }
 
-/// Writes every result to its buffer and returns nothing.
+/// What a later program of the micro-batch needs is handed over as it is: a
+/// tensor of its own, which nothing else is bound to.
+void ProgramStores::handOver(unsigned result, DenseSet<Value> &taken) {
+  OpOperand &operand = func.front().getTerminator()->getOpOperand(result);
+  if (!isa<BlockArgument>(operand.get()) && taken.insert(operand.get()).second)
+    return;
+  OpBuilder builder(operand.getOwner());
+  operand.set(AtenBuilder(builder, func.getLoc())
+                  .call("aten::clone", {operand.get(), kNone}));
+}
+
+/// Writes every result to its buffer and returns nothing but what is carried.
 void ProgramStores::storeResults() {
   Operation *ret = func.front().getTerminator();
   OpBuilder builder(ret);
+  llvm::BitVector stored(func.getNumResults());
+  DenseSet<Value> carried;
   struct Store {
     Value destination, value;
   };
@@ -145,6 +170,11 @@ void ProgramStores::storeResults() {
   for (unsigned i = 0; i < func.getNumResults(); ++i) {
     Value value = ret->getOperand(i);
     auto name = func.getResultAttrOfType<FlatSymbolRefAttr>(i, kBufferAttr);
+    if (symbols.lookup<BufferOp>(name.getValue()).getRole() == "carry") {
+      handOver(i, carried);
+      continue;
+    }
+    stored.set(i);
     Value destination = argumentFor(name, value.getType());
     if (value != destination)
       stores.push_back({destination, value});
@@ -174,9 +204,8 @@ void ProgramStores::storeResults() {
                   {0});
     }
   }
-  ret->setOperands({});
-  func.setType(builder.getFunctionType(func.getArgumentTypes(), {}));
-  func.setResAttrsAttr(nullptr);
+  ret->eraseOperands(stored);
+  (void)func.eraseResults(stored);
 }
 
 LogicalResult ProgramStores::run() {
@@ -188,7 +217,8 @@ LogicalResult ProgramStores::run() {
     if (failed(lowerTyped(op)))
       return failure();
   for (unsigned i = 0; i < func.getNumResults(); ++i)
-    if (!func.getResultAttrOfType<FlatSymbolRefAttr>(i, kBufferAttr))
+    if (auto name = func.getResultAttrOfType<FlatSymbolRefAttr>(i, kBufferAttr);
+        !name || !symbols.lookup<BufferOp>(name.getValue()))
       return func.emitError("result ") << i << " of program '" << func.getName()
                                        << "' is not written to a buffer";
   storeResults();
@@ -202,8 +232,9 @@ LogicalResult ProgramStores::run() {
 namespace {
 struct StoreInPlacePass : nxdt::impl::StoreInPlaceBase<StoreInPlacePass> {
   void runOnOperation() override {
+    SymbolTable symbols(getOperation());
     for (auto func : getOperation().getOps<func::FuncOp>())
-      if (failed(ProgramStores(func).run()))
+      if (failed(ProgramStores(func, symbols).run()))
         return signalPassFailure();
   }
 };

@@ -35,21 +35,6 @@ static StringRef unitOf(StringRef path) {
   return path;
 }
 
-/// Whether ranks exchange anything: all but taking the own part of a tensor.
-static bool communicates(Operation *op) {
-  auto reshard = dyn_cast<ReshardOp>(op);
-  if (!reshard)
-    return false;
-  ShardingAttr from = shardingOf(reshard.getInput().getType());
-  ShardingAttr to = shardingOf(reshard.getResult().getType());
-  if (from.getPartial() != to.getPartial())
-    return true;
-  for (unsigned dim = 0; dim < from.getDims().size(); ++dim)
-    if (!commonSplit(from.axesOf(dim), to.axesOf(dim)).restA.empty())
-      return true;
-  return false;
-}
-
 namespace {
 struct RecomputePass : nxdt::impl::RecomputeBase<RecomputePass> {
   void runOnOperation() override;

@@ -21,6 +21,10 @@ static bool lastDimIsSplit(Value value) {
   return sharding && rank > 0 && !sharding.axesOf(rank - 1).empty();
 }
 
+static MeshAttr meshOf(Value value) {
+  return shardingOf(value.getType()).getMesh();
+}
+
 /// [...] -> [..., 1].
 static Value column(AtenBuilder &aten, Value value) {
   return aten.call("aten::unsqueeze", {value, -1});
@@ -123,7 +127,10 @@ bool nxdt::decomposeForSplit(Operation *op, Operation *&first) {
                 return writeOut(aten, o);
               })
           .Case<GlobalNormOp>([&](auto o) -> std::optional<Replacement> {
-            if (llvm::all_of(o.getTensors(), [](Value tensor) {
+            // Stages have different tensors.
+            AxisAttr pp = wholeAxis(meshOf(o.getTensors()[0]), "pp");
+            bool isStaged = pp && pp.getSize() > 1;
+            if (!isStaged && llvm::all_of(o.getTensors(), [](Value tensor) {
                   return splitAxes(shardingOf(tensor.getType())).empty();
                 }))
               return std::nullopt;

@@ -251,6 +251,40 @@ FailureOr<Value> Partitioner::reshard(Operation *user, Value value,
   return known;
 }
 
+/// Losses and counts are computed by one stage, and wanted by all.
+LogicalResult Partitioner::asStageTerm(AccumulateOp op) {
+  AxisAttr pp = strategy.axis("pp");
+  auto argument = dyn_cast<BlockArgument>(op.getAcc());
+  BufferOp buffer = pp && argument
+                        ? bufferOf(func, argument.getArgNumber(), symbols)
+                        : BufferOp();
+  if (!buffer || buffer.getRole() != "scalar")
+    return success();
+  ShardingAttr has = shardingOf(op.getValue().getType());
+  if (has.isPartial() && has.getReduction() != Reduction::Sum)
+    return op.emitOpError("cannot accumulate a partial maximum");
+  SmallVector<AxisAttr> partial = {pp};
+  llvm::append_range(partial, has.partialAxes());
+  FailureOr<RankedTensorType> type =
+      shardedType(globalType(typeOf(op.getValue())),
+                  makeSharding(strategy.mesh, {}, partial),
+                  [&] { return op.emitOpError(); });
+  if (failed(type))
+    return failure();
+  OpBuilder builder(op);
+  Value term =
+      StageTermOp::create(builder, op.getLoc(), *type, op.getValue());
+  op.getValueMutable().assign(term);
+  return success();
+}
+
+/// The accumulator that a chain of sums began with.
+static BlockArgument accumulatorOf(AccumulateOp op) {
+  while (auto before = op.getAcc().getDefiningOp<AccumulateOp>())
+    op = before;
+  return dyn_cast<BlockArgument>(op.getAcc());
+}
+
 /// A first micro-batch's part decides how its accumulator lies.
 LogicalResult Partitioner::typeAccumulator(AccumulateOp op) {
   if (shardingOf(op.getAcc().getType()))
@@ -305,12 +339,19 @@ LogicalResult Partitioner::visit(Operation *op) {
   }
   if (auto squares = dyn_cast<SquareSumOp>(op)) {
     ArrayAttr axes = splitAxes(shardingOf(squares.getTensors()[0].getType()));
-    auto list = llvm::to_vector(axes.getAsRange<AxisAttr>());
+    SmallVector<AxisAttr> list;
+    // Each stage has the terms of its own parameters.
+    if (AxisAttr pp = strategy.axis("pp"))
+      list.push_back(pp);
+    llvm::append_range(list, axes.getAsRange<AxisAttr>());
     return setType(squares.getSum(), makeSharding(strategy.mesh, {}, list));
   }
-  if (auto accumulate = dyn_cast<AccumulateOp>(op))
+  if (auto accumulate = dyn_cast<AccumulateOp>(op)) {
+    if (failed(asStageTerm(accumulate)))
+      return failure();
     if (failed(typeAccumulator(accumulate)))
       return failure();
+  }
   bool known = true;
   ShardingRule rule = shardingRuleOf(op, &known);
   FactorSplit split(rule);
@@ -350,7 +391,7 @@ LogicalResult Partitioner::visit(Operation *op) {
 void Partitioner::collectWishes() {
   for (Operation &op : llvm::reverse(func.front())) {
     if (auto accumulate = dyn_cast<AccumulateOp>(op)) {
-      auto argument = dyn_cast<BlockArgument>(accumulate.getAcc());
+      BlockArgument argument = accumulatorOf(accumulate);
       BufferOp buffer = argument
                             ? bufferOf(func, argument.getArgNumber(), symbols)
                             : BufferOp();

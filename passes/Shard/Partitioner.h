@@ -49,6 +49,7 @@ private:
   mlir::LogicalResult seedArguments();
   mlir::LogicalResult visit(mlir::Operation *op);
   mlir::LogicalResult visitReturn(mlir::Operation *op);
+  mlir::LogicalResult asStageTerm(AccumulateOp op);
   mlir::LogicalResult typeAccumulator(AccumulateOp op);
   mlir::LogicalResult setType(mlir::Value value, ShardingAttr sharding);
   llvm::SmallVector<Candidate> candidates(mlir::Operation *op,

@@ -135,6 +135,12 @@ LogicalResult Localizer::lower(Operation *op) {
       zeroPadded.insert(to);
     return success();
   }
+  if (auto term = dyn_cast<StageTermOp>(op)) {
+    // The program is that of the stage which has it.
+    mapping.map(term.getResult(), mapping.lookup(term.getInput()));
+    zeroPadded.insert(term.getResult());
+    return success();
+  }
   SmallVector<Value> operands;
   for (Value operand : op->getOperands())
     operands.push_back(mapping.lookup(operand));

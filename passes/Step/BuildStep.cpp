@@ -147,8 +147,8 @@ LogicalResult BuildStepPass::declareState(func::FuncOp gradients) {
                << "rename the parameter or buffer";
       return;
     }
-    BufferOp::create(builder, gradients.getLoc(), name, role,
-                     RankedTensorType::get({}, element));
+    BufferOp::create(builder, NameLoc::get(builder.getStringAttr(name)), name,
+                     role, RankedTensorType::get({}, element));
   };
   Type f32 = builder.getF32Type(), f64 = builder.getF64Type(),
        i64 = builder.getI64Type();
@@ -161,6 +161,37 @@ LogicalResult BuildStepPass::declareState(func::FuncOp gradients) {
   for (StringRef name : {"grad_norm", "grad_scale", "param_norm"})
     scalar(name, "scalar", f32);
   return status;
+}
+
+/// What a gradient is the sum of, in program order: a parameter that is used
+/// twice (tied embeddings) gets both parts on their own, so that neither waits
+/// for the other.
+static SmallVector<Value> termsOf(Value gradient) {
+  SmallVector<Value> terms, open = {gradient};
+  while (!open.empty()) {
+    Value value = open.pop_back_val();
+    auto add = value.getDefiningOp<AtenOp>();
+    bool isSum = add && add.getCallee() == "aten::add.Tensor" &&
+                 value.use_empty() && add.getInputs().size() == 2 &&
+                 llvm::all_of(add.getInputs(), [&](Value input) {
+                   return input.getType() == value.getType() &&
+                          input.hasOneUse() && input.getDefiningOp();
+                 });
+    std::optional<double> alpha =
+        isSum ? CallArgs(add.getArgs(), add.getInputs()).number(2)
+              : std::nullopt;
+    if (!isSum || alpha != 1.0) {
+      terms.push_back(value);
+      continue;
+    }
+    open.append(add.getInputs().begin(), add.getInputs().end());
+    add.erase();
+  }
+  llvm::sort(terms, [](Value a, Value b) {
+    Operation *first = a.getDefiningOp(), *second = b.getDefiningOp();
+    return first && second && first->isBeforeInBlock(second);
+  });
+  return terms;
 }
 
 void BuildStepPass::buildTrainStep(func::FuncOp gradients) {
@@ -181,13 +212,14 @@ void BuildStepPass::buildTrainStep(func::FuncOp gradients) {
       return candidate.param.getSymName() == name.getValue();
     });
     // At the gradient's own place, so that it is dead right away.
-    Value grad = results[i];
     OpBuilder::InsertionGuard guard(program.builder);
-    program.builder.setInsertionPointAfterValue(grad);
     Value acc = program.read(state->grad.getSymName());
-    auto sum = AccumulateOp::create(program.builder, grad.getLoc(),
-                                    acc.getType(), acc, grad);
-    program.write(state->grad.getSymName(), sum);
+    for (Value term : termsOf(results[i])) {
+      program.builder.setInsertionPointAfterValue(term);
+      acc = AccumulateOp::create(program.builder, term.getLoc(), acc.getType(),
+                                 acc, term);
+    }
+    program.write(state->grad.getSymName(), acc);
   }
 }
 

@@ -69,7 +69,14 @@ private:
 
 /// Arguments are distinct buffers of their declared types; nothing returns.
 void ProgramVerifier::verifySignature() {
-  if (func.getNumResults() != 0)
+  // What is carried to a later program of the micro-batch stays a result.
+  bool onlyCarries = true;
+  for (unsigned i = 0; i < func.getNumResults(); ++i) {
+    auto name = func.getResultAttrOfType<FlatSymbolRefAttr>(i, kBufferAttr);
+    auto buffer = name ? symbols.lookup<BufferOp>(name.getValue()) : BufferOp();
+    onlyCarries &= buffer && buffer.getRole() == "carry";
+  }
+  if (!onlyCarries)
     fail(func) << "program @" << func.getName() << " returns "
                << func.getNumResults()
                << " values; results are written to buffers";
@@ -207,7 +214,7 @@ struct VerifyPlanReadyPass
         isReady &= ProgramVerifier(func, symbols).run();
         continue;
       }
-      if (isa<BufferOp>(op))
+      if (isa<BufferOp, ChannelOp, ScheduleOp>(op))
         continue;
       op.emitError("'") << op.getName().getStringRef()
                         << "' has no place beside programs and buffers";

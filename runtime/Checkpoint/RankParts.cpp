@@ -27,6 +27,19 @@ struct Hash {
   }
 };
 
+std::string layoutLine(const plan::Buffer &buffer) {
+  std::string line = std::string(plan::name(buffer.role)) + " " + buffer.param +
+                     " " + buffer.state + " " +
+                     std::string(plan::name(buffer.dtype)) + " " +
+                     shapeText(buffer.logicalShape);
+  for (const plan::Axes &axes : buffer.split) {
+    line += ";";
+    for (const std::string &axis : axes)
+      line += " " + axis;
+  }
+  return line;
+}
+
 } // namespace
 
 std::string rankName(const plan::Mesh &mesh, int64_t rank) {
@@ -56,23 +69,17 @@ std::string meshText(const plan::Mesh &mesh) {
   return out;
 }
 
-std::string layoutOf(const plan::Plan &plan) {
-  std::vector<std::string> lines = {meshText(plan::meshOf(plan))};
-  for (const plan::Buffer &buffer : plan.buffers) {
-    if (buffer.role != plan::Role::Param && buffer.role != plan::Role::Master &&
-        buffer.role != plan::Role::OptState)
-      continue;
-    std::string line = std::string(plan::name(buffer.role)) + " " +
-                       buffer.param + " " + buffer.state + " " +
-                       std::string(plan::name(buffer.dtype)) + " " +
-                       shapeText(buffer.logicalShape);
-    for (const plan::Axes &axes : buffer.split) {
-      line += ";";
-      for (const std::string &axis : axes)
-        line += " " + axis;
-    }
-    lines.push_back(line);
-  }
+std::string layoutOf(const plan::PlanFamily &family) {
+  std::vector<std::string> lines = {
+      meshText(plan::meshOf(family.stages.at(0)))};
+  for (size_t stage = 0; stage < family.stages.size(); ++stage)
+    for (const plan::Buffer &buffer : family.stages[stage].buffers)
+      if (buffer.role == plan::Role::Param ||
+          buffer.role == plan::Role::Master ||
+          buffer.role == plan::Role::OptState)
+        lines.push_back(
+            (family.stages.size() > 1 ? std::to_string(stage) + " " : "") +
+            layoutLine(buffer));
   std::sort(lines.begin() + 1, lines.end());
   Hash hash;
   for (const std::string &line : lines)

@@ -26,9 +26,9 @@ std::string rankName(const plan::Mesh &mesh, int64_t rank);
 /// "pp 1 x dp 2 x cp 1 x tp 2".
 std::string meshText(const plan::Mesh &mesh);
 
-/// Equal for plans whose ranks hold the same parts of the same weights and
+/// Equal for families whose ranks hold the same parts of the same weights and
 /// optimizer states: 16 hexadecimal digits.
-std::string layoutOf(const plan::Plan &plan);
+std::string layoutOf(const plan::PlanFamily &family);
 
 /// What is not padding of a rank's part.
 Region regionOf(const std::vector<plan::DimSlice> &place);

@@ -6,10 +6,12 @@
 //===----------------------------------------------------------------------===//
 #include "runtime/Checkpoint/Reshard.h"
 
+#include "nxdt/Plan/Family.h"
 #include "nxdt/Support/UserError.h"
 #include "runtime/Checkpoint/RankParts.h"
 
 #include <functional>
+#include <map>
 #include <set>
 
 namespace nxdt::runtime {
@@ -111,13 +113,15 @@ std::string weightState(const CheckpointReader &reader,
   return reader.has("master", param) ? "master" : "";
 }
 
-std::string reshard(CheckpointReader &reader, const plan::Plan &plan,
+std::string reshard(CheckpointReader &reader, const plan::PlanFamily &family,
                     const std::string &dir, const std::string &tagName,
                     const std::string &configJson) {
-  requireWeightsOf(reader, plan);
-  requireOptimizerOf(reader, plan);
-  plan::Mesh mesh = plan::meshOf(plan);
-  std::string layout = layoutOf(plan);
+  plan::Plan whole = plan::wholeOf(family);
+  requireWeightsOf(reader, whole);
+  requireOptimizerOf(reader, whole);
+  plan::Mesh mesh = plan::meshOf(whole);
+  std::string layout = layoutOf(family);
+  std::map<std::string, int64_t> owners = plan::ownersOf(family);
   auto partOf = [&](int64_t rank) {
     CheckpointData data = reader.head();
     if (!configJson.empty())
@@ -125,9 +129,12 @@ std::string reshard(CheckpointReader &reader, const plan::Plan &plan,
     data.mesh = meshText(mesh);
     data.layout = layout;
     data.rankName = rankName(mesh, rank);
-    for (const Buffer &buffer : plan.buffers) {
+    int64_t stage = plan::stageOf(mesh, rank);
+    for (const Buffer &buffer : family.stages[size_t(stage)].buffers) {
       bool isState = buffer.role == Role::OptState;
       if (buffer.role != Role::Param && buffer.role != Role::Master && !isState)
+        continue;
+      if (owners.at(buffer.param) != stage)
         continue;
       std::string state = isState                       ? buffer.state
                           : buffer.role == Role::Master ? "master"

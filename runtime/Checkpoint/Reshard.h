@@ -16,7 +16,7 @@
 namespace nxdt::runtime {
 
 /// UserError unless `reader` has exactly the parameters of `plan`, in their
-/// shapes.
+/// shapes. Of a pipeline that is plan::wholeOf.
 void requireWeightsOf(const CheckpointReader &reader, const plan::Plan &plan);
 
 /// UserError unless `reader` has exactly the optimizer states of `plan`.
@@ -28,12 +28,12 @@ void requireOptimizerOf(const CheckpointReader &reader, const plan::Plan &plan);
 std::string weightState(const CheckpointReader &reader,
                         const std::string &param);
 
-/// Writes <dir>/<tagName>.ckpt as the ranks of `plan` would: the same weights
+/// Writes <dir>/<tagName>.ckpt as the ranks of `family` would: the same weights
 /// and optimizer state, cut anew. Weights become masters and the other way
 /// round where the precision is another one. `configJson` replaces the stored
 /// configuration if it is not empty. Returns the tag folder; UserError if the
 /// two do not fit.
-std::string reshard(CheckpointReader &reader, const plan::Plan &plan,
+std::string reshard(CheckpointReader &reader, const plan::PlanFamily &family,
                     const std::string &dir, const std::string &tagName,
                     const std::string &configJson = "");
 

@@ -52,4 +52,12 @@ Group &GroupTable::find(const Mesh &mesh, const std::string &spec) {
                   (known.empty() ? "are none" : "are " + known));
 }
 
+Group &GroupTable::findChannel(const std::string &name) {
+  auto it = byName.find(channelGroupName(name));
+  if (it == byName.end())
+    throw UserError("no channel '" + name +
+                    "' of this rank was declared at the start");
+  return *it->second;
+}
+
 } // namespace nxdt::comm

@@ -32,6 +32,7 @@ class GroupTable {
 public:
   void add(std::string name, std::unique_ptr<Group> group);
   Group &find(const Mesh &mesh, const std::string &spec);
+  Group &findChannel(const std::string &name);
   const std::map<std::string, std::unique_ptr<Group>> &all() const {
     return byName;
   }

@@ -131,7 +131,10 @@ std::string GroupState::exchangeSignatures(HostWork &work, bool &isInline) {
     return message;
   void *out = work.prepared.output.mutable_data_ptr();
   if (work.signature.op == CollectiveOp::Broadcast) {
-    std::memcpy(out, signatures[work.prepared.call.root].payload, bytes);
+    // In place the root's tensor is only read: others may read it too.
+    if (index != work.prepared.call.root ||
+        out != work.prepared.input.const_data_ptr())
+      std::memcpy(out, signatures[work.prepared.call.root].payload, bytes);
     return "";
   }
   std::vector<const void *> sources;

@@ -95,6 +95,9 @@ public:
   Group &group(const std::string &spec) override {
     return groups.find(worldMesh, spec);
   }
+  Group &channel(const std::string &name) override {
+    return groups.findChannel(name);
+  }
 
   std::shared_ptr<RankContext> context;
   GroupTable groups;
@@ -104,15 +107,17 @@ private:
 };
 
 LoopbackWorld::LoopbackWorld(Mesh mesh, const std::vector<std::string> &specs,
-                             const CommOptions &options)
+                             const CommOptions &options,
+                             const std::vector<ChannelSpec> &channels)
     : worldMesh(std::move(mesh)) {
   for (int64_t r = 0; r < worldMesh.size(); ++r)
     ranks.push_back(std::make_unique<Rank>(r, worldMesh));
-  for (const NamedSpec &named : canonicalSpecs(worldMesh, specs)) {
+  auto add = [&](const std::string &name, auto membersOf) {
     std::map<std::vector<int64_t>, std::shared_ptr<Mailboxes>> byMembers;
     for (auto &rank : ranks) {
-      std::vector<int64_t> members =
-          groupRanks(worldMesh, named.spec, rank->rank());
+      std::vector<int64_t> members = membersOf(rank->rank());
+      if (members.empty())
+        continue;
       std::unique_ptr<Transport> transport;
       if (members.size() > 1) {
         auto &boxes = byMembers[members];
@@ -121,11 +126,16 @@ LoopbackWorld::LoopbackWorld(Mesh mesh, const std::vector<std::string> &specs,
         transport = std::make_unique<LoopbackTransport>(
             boxes, indexOf(members, rank->rank()), rank->context);
       }
-      rank->groups.add(named.name,
-                       makeHostGroup(named.name, members, rank->context,
-                                     std::move(transport), options));
+      rank->groups.add(name, makeHostGroup(name, members, rank->context,
+                                           std::move(transport), options));
     }
-  }
+  };
+  for (const NamedSpec &named : canonicalSpecs(worldMesh, specs))
+    add(named.name,
+        [&](int64_t rank) { return groupRanks(worldMesh, named.spec, rank); });
+  for (const ChannelSpec &channel : canonicalChannels(worldMesh, channels))
+    add(channelGroupName(channel.name),
+        [&](int64_t rank) { return channelRanks(worldMesh, channel, rank); });
 }
 
 LoopbackWorld::~LoopbackWorld() = default;

@@ -17,12 +17,14 @@
 namespace nxdt::comm {
 
 /// Every rank of the mesh with the groups of `specs` ("tp", "dp,tp",
-/// "tp:(2)4", ...), over memory instead of a network: the same checks, the
-/// same order of sums, the same messages as between processes.
+/// "tp:(2)4", ...) and its ends of the channels, over memory instead of a
+/// network: the same checks, the same order of sums, the same messages as
+/// between processes.
 class LoopbackWorld {
 public:
   LoopbackWorld(Mesh mesh, const std::vector<std::string> &specs,
-                const CommOptions &options = {});
+                const CommOptions &options = {},
+                const std::vector<ChannelSpec> &channels = {});
   ~LoopbackWorld();
   LoopbackWorld(const LoopbackWorld &) = delete;
   LoopbackWorld &operator=(const LoopbackWorld &) = delete;

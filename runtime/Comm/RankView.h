@@ -8,6 +8,7 @@
 #define NXDT_RUNTIME_COMM_RANKVIEW_H
 
 #include "nxdt/Plan/Mesh.h"
+#include "runtime/Comm/Channel.h"
 #include "runtime/Comm/Group.h"
 #include "runtime/Comm/Status.h"
 
@@ -35,6 +36,9 @@ public:
   virtual RankStatus &status() = 0;
   /// A group given at the creation. Throws UserError for any other.
   virtual Group &group(const std::string &spec) = 0;
+  /// A channel given at the creation that this rank is an end of: its group,
+  /// see Channel.h. Throws UserError for any other.
+  virtual Group &channel(const std::string &name) = 0;
 };
 
 } // namespace nxdt::comm

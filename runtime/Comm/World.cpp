@@ -300,7 +300,8 @@ void World::compareFingerprint(uint64_t fingerprint, const std::string &what) {
 }
 
 void World::createGroups(const Mesh &mesh,
-                         const std::vector<std::string> &specs) {
+                         const std::vector<std::string> &specs,
+                         const std::vector<ChannelSpec> &channels) {
   context->failure.check();
   if (mesh.size() != size())
     throw UserError("the mesh has " + std::to_string(mesh.size()) +
@@ -309,39 +310,57 @@ void World::createGroups(const Mesh &mesh,
   if (hasGroups)
     throw UserError("the groups were made already");
   std::vector<NamedSpec> named = canonicalSpecs(mesh, specs);
+  std::vector<ChannelSpec> sorted = canonicalChannels(mesh, channels);
   std::string identity;
   for (const MeshAxis &axis : mesh.axes)
     identity += axis.name + "=" + std::to_string(axis.size) + " ";
   for (const NamedSpec &n : named)
     identity += n.name + ";";
+  for (const ChannelSpec &channel : sorted)
+    identity += channel.name + ":" + std::to_string(channel.from) + ">" +
+                std::to_string(channel.to) + ";";
   compareFingerprint(hashText(identity), "mesh and groups");
   worldMesh = mesh;
   hasGroups = true;
-  for (const NamedSpec &n : named) {
-    std::vector<int64_t> members = groupRanks(mesh, n.spec, rank());
-    std::unique_ptr<Transport> transport;
-    if (members.size() > 1) {
-      std::string text = groupText(n.name, members);
-      context->status.waitBegins("the connections of group " + text);
-      context->status.dataBegins();
-      // Gloo's own errors carry stack frames of c10d; who has ended and why
-      // says the monitor.
-      transport = atStore([&] {
-        return makeGlooTransport(
-            store, "group/" + text + "/" + std::to_string(hashText(text)),
-            indexOf(members, rank()), static_cast<int64_t>(members.size()),
-            *device);
-      });
-      context->status.dataEnds();
-      context->status.waitEnds();
-    }
-    groups.add(n.name, makeHostGroup(n.name, members, context,
-                                     std::move(transport), options.comm));
+  // One order on all ranks: the first group that is not there yet has all its
+  // members at work on it, or on their way to it.
+  for (const NamedSpec &n : named)
+    addGroup(n.name, groupRanks(mesh, n.spec, rank()));
+  for (const ChannelSpec &channel : sorted) {
+    std::vector<int64_t> members = channelRanks(mesh, channel, rank());
+    if (!members.empty())
+      addGroup(channelGroupName(channel.name), members);
   }
+}
+
+void World::addGroup(const std::string &name,
+                     const std::vector<int64_t> &members) {
+  std::unique_ptr<Transport> transport;
+  if (members.size() > 1) {
+    std::string text = groupText(name, members);
+    context->status.waitBegins("the connections of group " + text);
+    context->status.dataBegins();
+    // Gloo's own errors carry stack frames of c10d; who has ended and why
+    // says the monitor.
+    transport = atStore([&] {
+      return makeGlooTransport(
+          store, "group/" + text + "/" + std::to_string(hashText(text)),
+          indexOf(members, rank()), static_cast<int64_t>(members.size()),
+          *device);
+    });
+    context->status.dataEnds();
+    context->status.waitEnds();
+  }
+  groups.add(name, makeHostGroup(name, members, context, std::move(transport),
+                                 options.comm));
 }
 
 Group &World::group(const std::string &spec) {
   return groups.find(worldMesh, spec);
+}
+
+Group &World::channel(const std::string &name) {
+  return groups.findChannel(name);
 }
 
 void World::finish() {

@@ -67,14 +67,17 @@ public:
   const Mesh &mesh() const override { return worldMesh; }
   RankStatus &status() override { return context->status; }
   Group &group(const std::string &spec) override;
+  Group &channel(const std::string &name) override;
 
   /// Rank 0's bytes on every rank. `what` is for messages ("the plan").
   std::string broadcastBytes(const std::string &bytes, const std::string &what);
   /// Throws CommError on all ranks if they are not equal, with the ranks of
   /// each value.
   void compareFingerprint(uint64_t fingerprint, const std::string &what);
-  /// Once. The mesh's size is the world's (UserError if not).
-  void createGroups(const Mesh &mesh, const std::vector<std::string> &specs);
+  /// Once, with the same arguments on all ranks. The mesh's size is the world's
+  /// (UserError if not). `channels`: of all stages.
+  void createGroups(const Mesh &mesh, const std::vector<std::string> &specs,
+                    const std::vector<ChannelSpec> &channels = {});
 
   /// Waits until all ranks are here, then disconnects. Collectives that nobody
   /// waited for are completed first.
@@ -92,6 +95,7 @@ public:
 private:
   World(const ProcessEnvironment &process, const WorldOptions &options);
   void connect();
+  void addGroup(const std::string &name, const std::vector<int64_t> &members);
   template <typename Ask> auto atStore(Ask ask) -> decltype(ask());
   bool isToldByFirst(const std::exception &exception) const;
   void awaitKeys(const std::vector<std::string> &keys, const std::string &what);

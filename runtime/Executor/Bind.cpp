@@ -44,7 +44,7 @@ public:
       checkResults();
     bindFrees();
     for (int32_t index : out.outs)
-      if (index >= 0 && value(index).buffer >= 0)
+      if (index >= 0 && isPersistent(index))
         out.written.push_back(value(index).buffer);
     return std::move(out);
   }
@@ -72,6 +72,10 @@ private:
 
   const plan::Value &value(int32_t index) const {
     return context.program.values[index];
+  }
+
+  bool isPersistent(int32_t index) const {
+    return context.isPersistent(value(index).buffer);
   }
 
   void bindArgument(size_t i) {
@@ -104,6 +108,9 @@ private:
       return;
     if (out.isVjp)
       fail("an aten_vjp of an operator that mutates its arguments");
+    if (value(index).buffer >= 0 && !isPersistent(index))
+      fail("mutates its argument '" + argument.name() + "', the carry '" +
+           context.plan.buffers[value(index).buffer].name + "'");
     if (isOwnCopy(index))
       return;
     if (value(index).buffer < 0)
@@ -185,9 +192,8 @@ private:
     const auto *ref = std::get_if<ValueRef>(&arg);
     if (!ref)
       return false;
-    int32_t buffer = value(ref->index).buffer;
-    if (buffer >= 0 && !out.isVjp)
-      out.stack[i] = context.buffers[buffer];
+    if (isPersistent(ref->index) && !out.isVjp)
+      out.stack[i] = context.buffers[value(ref->index).buffer];
     else
       out.tensors.push_back({int32_t(i), ref->index});
     return true;
@@ -245,7 +251,7 @@ private:
       if (item.index < 0 && !hasOptionalElements)
         failSchema("argument " + std::to_string(i) +
                    ": an absent tensor in a list that has none");
-      hasTemporaries |= item.index >= 0 && value(item.index).buffer < 0;
+      hasTemporaries |= item.index >= 0 && !isPersistent(item.index);
       slot.values.push_back(item.index);
     }
     if (hasTemporaries) {

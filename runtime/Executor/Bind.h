@@ -63,6 +63,12 @@ struct BindContext {
   const std::vector<at::Tensor> &buffers; ///< in the order of plan.buffers
   c10::Device device;
   const std::string &what; ///< the plan's name in messages
+
+  /// Whether a value bound to `buffer` (or -1) is that buffer's tensor for
+  /// good. Those of carries come and go as temporaries do.
+  bool isPersistent(int32_t buffer) const {
+    return buffer >= 0 && plan.buffers[buffer].role != plan::Role::Carry;
+  }
 };
 
 /// Resolves `program.instructions[index]`. UserError if the operator does not

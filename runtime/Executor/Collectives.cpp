@@ -64,7 +64,25 @@ std::vector<std::string> groupSpecs(const plan::Plan &plan) {
   return {specs.begin(), specs.end()};
 }
 
-BoundCollective bindCollective(const plan::Program &program, size_t index,
+std::vector<std::string> groupSpecs(const plan::PlanFamily &family) {
+  std::set<std::string> specs;
+  for (const plan::Plan &plan : family.stages)
+    for (std::string &spec : groupSpecs(plan))
+      specs.insert(std::move(spec));
+  return {specs.begin(), specs.end()};
+}
+
+std::vector<comm::ChannelSpec> channelSpecs(const plan::PlanFamily &family) {
+  std::vector<comm::ChannelSpec> specs;
+  for (size_t stage = 0; stage < family.stages.size(); ++stage)
+    for (const plan::Channel &channel : family.stages[stage].channels)
+      if (channel.isSend)
+        specs.push_back({channel.name, int64_t(stage), channel.peer});
+  return specs;
+}
+
+BoundCollective bindCollective(const plan::Plan &plan,
+                               const plan::Program &program, size_t index,
                                const plan::Mesh &mesh, comm::RankView *world) {
   const plan::Instruction &instruction = program.instructions[index];
   plan::GroupSpec spec = plan::toGroupSpec(instruction.axes);
@@ -79,6 +97,9 @@ BoundCollective bindCollective(const plan::Program &program, size_t index,
   out.input = std::get<plan::ValueRef>(instruction.args[0]).index;
   out.out = instruction.outs[0];
   out.outBuffer = program.values[out.out].buffer;
+  if (out.outBuffer >= 0 &&
+      plan.buffers[out.outBuffer].role == plan::Role::Carry)
+    out.outBuffer = -1;
   out.label = instruction.module;
   if (!instruction.reason.empty())
     out.label += (out.label.empty() ? "" : ": ") + instruction.reason;

@@ -23,6 +23,13 @@ namespace nxdt::runtime {
 /// ranks. The plan is one that plan::verify accepts.
 std::vector<std::string> groupSpecs(const plan::Plan &plan);
 
+/// Of all stages: what every rank of a pipeline must be given.
+std::vector<std::string> groupSpecs(const plan::PlanFamily &family);
+
+/// Beside them the channels of all stages. The family is one that
+/// plan::verifyFamily accepts.
+std::vector<comm::ChannelSpec> channelSpecs(const plan::PlanFamily &family);
+
 /// The group of all ranks: all axes of the mesh.
 std::string worldSpec(const plan::Mesh &mesh);
 
@@ -36,7 +43,7 @@ struct BoundCollective {
   int64_t dim = 0;
   int32_t input = -1; ///< values of the program
   int32_t out = -1;
-  int32_t outBuffer = -1; ///< of the plan, or -1
+  int32_t outBuffer = -1; ///< of the plan, no carry, or -1
   /// "model.layers.0.mlp: partial sums of down_proj", for messages.
   std::string label;
   std::vector<int32_t> frees;
@@ -44,7 +51,8 @@ struct BoundCollective {
 
 /// Resolves `program.instructions[index]`. `world` is null for one rank.
 /// UserError if the world lacks the group.
-BoundCollective bindCollective(const plan::Program &program, size_t index,
+BoundCollective bindCollective(const plan::Plan &plan,
+                               const plan::Program &program, size_t index,
                                const plan::Mesh &mesh, comm::RankView *world);
 
 /// The result: `out` where that is defined (the buffer it is bound to), else a

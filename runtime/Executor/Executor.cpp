@@ -5,13 +5,17 @@
 //
 //===----------------------------------------------------------------------===//
 #include "runtime/Executor/Executor.h"
+#include "nxdt/Plan/Family.h"
 #include "nxdt/Plan/PlanVerify.h"
 #include "nxdt/Support/UserError.h"
+#include "nxdt/Verify/VerifyComm.h"
+#include "nxdt/Verify/VerifySpmd.h"
 #include "runtime/Checkpoint/TorchTensor.h"
 #include "runtime/Comm/Failure.h"
 #include "runtime/Executor/Bind.h"
 #include "runtime/Executor/Collectives.h"
 #include "runtime/Executor/Device.h"
+#include "runtime/Executor/ScheduleRun.h"
 #include "runtime/Executor/Vjp.h"
 
 #include "ATen/core/LegacyTypeDispatch.h"
@@ -23,7 +27,9 @@
 #include <cstdlib>
 #include <dlfcn.h>
 #include <map>
+#include <optional>
 #include <set>
+#include <utility>
 #include <variant>
 
 namespace nxdt::runtime {
@@ -64,9 +70,16 @@ std::string oneLine(std::string text) {
 
 struct Executor::Impl {
   using Bound = std::variant<BoundInstruction, BoundCollective>;
+  /// A value that stands for a carry's tensor.
+  struct BoundCarry {
+    int32_t buffer;
+    int32_t value;
+  };
   struct BoundProgram {
     std::vector<Bound> instructions;
-    /// Bound values hold their buffer for good, temporaries come and go.
+    std::vector<BoundCarry> carries;
+    /// Bound values hold their buffer for good, carries and temporaries come
+    /// and go.
     std::vector<at::Tensor> values;
     bool wasChecked = false;
   };
@@ -78,6 +91,11 @@ struct Executor::Impl {
   std::vector<at::Tensor> buffers;
   std::map<std::string, size_t, std::less<>> bufferIndex;
   std::vector<BoundProgram> programs;
+  Carries carries;
+  std::optional<ScheduleRun> schedules;
+  /// Storages of buffers that change while a schedule runs: what is carried
+  /// must not be a view of them.
+  std::set<const c10::StorageImpl *> changing;
   // Reused by every instruction: no allocation on the hot path.
   std::vector<c10::IValue> stack;
   std::vector<at::Tensor> results;
@@ -86,6 +104,8 @@ struct Executor::Impl {
       : plan(std::move(given)), options(std::move(givenOptions)),
         device(c10::DeviceType::CPU) {
     plan::verify(plan, options.what);
+    verifyComm(plan, options.what);
+    verifySpmd(plan, options.what);
     const char *always = std::getenv("NXDT_CHECK_SHAPES");
     if (always && std::string_view(always) == "1")
       options.alwaysCheckTypes = true;
@@ -96,6 +116,9 @@ struct Executor::Impl {
     allocateBuffers();
     for (const plan::Program &program : plan.programs)
       programs.push_back(bindProgram(program));
+    schedules.emplace(plan, bindChannels(plan, mesh, options.world), device,
+                      carries);
+    findChanging();
   }
 
   int64_t rank() const { return options.world ? options.world->rank() : 0; }
@@ -129,6 +152,11 @@ struct Executor::Impl {
   void allocateBuffers() {
     at::NoGradGuard noGrad;
     for (const plan::Buffer &buffer : plan.buffers) {
+      bufferIndex.emplace(buffer.name, buffers.size());
+      if (buffer.role == plan::Role::Carry) {
+        buffers.emplace_back();
+        continue;
+      }
       try {
         buffers.push_back(at::zeros(
             buffer.shape,
@@ -138,7 +166,6 @@ struct Executor::Impl {
                         buffer.name +
                         "': " + oneLine(e.what_without_backtrace()));
       }
-      bufferIndex.emplace(buffer.name, buffers.size() - 1);
       if (buffer.role == plan::Role::Coordinate)
         buffers.back().fill_(plan::groupIndex(
             mesh, plan::toGroupSpec(buffer.coordinate), rank()));
@@ -153,20 +180,74 @@ struct Executor::Impl {
       if (program.instructions[i].kind == plan::OpKind::Collective)
         out.instructions.emplace_back(
             std::in_place_type<BoundCollective>,
-            bindCollective(program, i, mesh, options.world));
+            bindCollective(plan, program, i, mesh, options.world));
       else
         out.instructions.emplace_back(std::in_place_type<BoundInstruction>,
                                       bind(context, i));
     out.values.resize(program.values.size());
-    for (size_t i = 0; i < program.values.size(); ++i)
-      if (program.values[i].buffer >= 0)
-        out.values[i] = buffers[program.values[i].buffer];
+    for (size_t i = 0; i < program.values.size(); ++i) {
+      int32_t buffer = program.values[i].buffer;
+      if (isPersistent(buffer))
+        out.values[i] = buffers[buffer];
+      else if (buffer >= 0)
+        out.carries.push_back({buffer, int32_t(i)});
+    }
     return out;
   }
 
-  void run(size_t index) {
+  bool isPersistent(int32_t buffer) const {
+    return buffer >= 0 && plan.buffers[buffer].role != plan::Role::Carry;
+  }
+
+  std::set<int32_t> writtenBy(size_t program) const {
+    std::set<int32_t> written;
+    for (const Bound &bound : programs[program].instructions) {
+      if (const auto *instruction = std::get_if<BoundInstruction>(&bound))
+        written.insert(instruction->written.begin(),
+                       instruction->written.end());
+      else if (int32_t buffer = std::get<BoundCollective>(bound).outBuffer;
+               buffer >= 0)
+        written.insert(buffer);
+    }
+    return written;
+  }
+
+  void findChanging() {
+    std::set<int32_t> changed;
+    for (const plan::Schedule &schedule : plan.schedules) {
+      // The optimizer comes when nothing is carried any more.
+      if (schedule.name == "update_step")
+        continue;
+      for (const plan::Action &action : schedule.actions)
+        if (action.kind == plan::ActionKind::Run)
+          changed.merge(writtenBy(size_t(action.index)));
+    }
+    for (size_t i = 0; i < buffers.size(); ++i)
+      if (plan.buffers[i].role == plan::Role::Input)
+        changed.insert(int32_t(i));
+    for (int32_t index : changed)
+      changing.insert(buffers[index].storage().unsafeGetStorageImpl());
+  }
+
+  /// A result as a value: of a carry it must stay what it is.
+  at::Tensor kept(at::Tensor result, int32_t buffer) const {
+    if (buffer >= 0 && changing.count(result.storage().unsafeGetStorageImpl()))
+      return result.clone();
+    return result;
+  }
+
+  void run(size_t index, int64_t microBatch) {
     const plan::Program &program = plan.programs[index];
     BoundProgram &bound = programs[index];
+    for (const BoundCarry &carry : bound.carries)
+      bound.values[carry.value] = carries.take(carry.buffer, microBatch);
+    runInstructions(program, bound);
+    for (const BoundCarry &carry : bound.carries)
+      if (at::Tensor &value = bound.values[carry.value]; value.defined())
+        carries.put(carry.buffer, microBatch, std::exchange(value, {}));
+  }
+
+  void runInstructions(const plan::Program &program, BoundProgram &bound) {
     // Not InferenceMode: aten_vjp could not run on its tensors.
     at::NoGradGuard noGrad;
     at::AutoDispatchBelowADInplaceOrView belowAutograd;
@@ -207,7 +288,10 @@ struct Executor::Impl {
         runCollective(collective, values[collective.input], out);
     if (check)
       checkResult(program.values[collective.out], result, 0);
-    values[collective.out] = std::move(result);
+    values[collective.out] =
+        collective.outBuffer < 0
+            ? kept(std::move(result), program.values[collective.out].buffer)
+            : std::move(result);
     if (options.observer)
       options.observer(program, at, values);
     for (int32_t index : collective.frees)
@@ -242,8 +326,9 @@ struct Executor::Impl {
         continue;
       if (check)
         checkResult(program.values[index], results[i], i);
-      if (program.values[index].buffer < 0)
-        values[index] = std::move(results[i]);
+      if (!isPersistent(program.values[index].buffer))
+        values[index] =
+            kept(std::move(results[i]), program.values[index].buffer);
       else if (!results[i].is_same(values[index]))
         values[index].copy_(results[i]);
     }
@@ -308,7 +393,7 @@ struct Executor::Impl {
     stack.clear();
     results.clear();
     for (size_t i = 0; i < bound.values.size(); ++i)
-      if (program.values[i].buffer < 0)
+      if (!isPersistent(program.values[i].buffer))
         bound.values[i] = at::Tensor();
   }
 };
@@ -329,7 +414,9 @@ int Executor::find(std::string_view program) const {
   return -1;
 }
 
-void Executor::run(int program) { impl->run(size_t(program)); }
+void Executor::run(int program) {
+  impl->run(size_t(program), /*microBatch=*/0);
+}
 
 void Executor::run(std::string_view program) {
   int index = find(program);
@@ -338,6 +425,24 @@ void Executor::run(std::string_view program) {
                     std::string(program) + "'");
   run(index);
 }
+
+bool Executor::hasSchedule(std::string_view name) const {
+  return plan::findSchedule(impl->plan, name);
+}
+
+void Executor::runSchedule(std::string_view name, const BeforeRun &beforeRun) {
+  const plan::Schedule *schedule = plan::findSchedule(impl->plan, name);
+  if (!schedule)
+    throw UserError(impl->options.what + ": has no schedule '" +
+                    std::string(name) + "'");
+  impl->schedules->run(*schedule, [&](int32_t program, int64_t microBatch) {
+    if (beforeRun)
+      beforeRun(program, microBatch);
+    impl->run(size_t(program), microBatch);
+  });
+}
+
+int64_t Executor::carriedTensors() const { return impl->carries.size(); }
 
 const at::Tensor *Executor::findBuffer(std::string_view name) const {
   auto it = impl->bufferIndex.find(name);
@@ -356,15 +461,7 @@ const std::vector<at::Tensor> &Executor::buffers() const {
 }
 
 std::vector<int32_t> Executor::writtenBy(int program) const {
-  std::set<int32_t> written;
-  for (const Impl::Bound &bound :
-       impl->programs[size_t(program)].instructions) {
-    if (const auto *instruction = std::get_if<BoundInstruction>(&bound))
-      written.insert(instruction->written.begin(), instruction->written.end());
-    else if (int32_t buffer = std::get<BoundCollective>(bound).outBuffer;
-             buffer >= 0)
-      written.insert(buffer);
-  }
+  std::set<int32_t> written = impl->writtenBy(size_t(program));
   return {written.begin(), written.end()};
 }
 

@@ -71,8 +71,19 @@ public:
   /// The same by name; UserError if the plan lacks it.
   void run(std::string_view program);
 
-  /// The tensor of a buffer. It never changes: write into it (copy_).
-  /// UserError if the plan lacks it.
+  bool hasSchedule(std::string_view name) const;
+  /// Called before each program that a schedule runs, with its index in
+  /// plan().programs: the time to set inputs.
+  using BeforeRun = std::function<void(int program, int64_t microBatch)>;
+  /// Runs a schedule, from its first action until everything that it started
+  /// has ended. UserError and CommError as of `run`; nothing is left of its
+  /// micro-batches then. UserError if the plan lacks it.
+  void runSchedule(std::string_view name, const BeforeRun &beforeRun = {});
+  /// Tensors that carries hold now: none outside of schedules.
+  int64_t carriedTensors() const;
+
+  /// The tensor of a buffer, undefined for carries. It never changes: write
+  /// into it (copy_). UserError if the plan lacks it.
   const at::Tensor &buffer(std::string_view name) const;
   /// The same, or nullptr.
   const at::Tensor *findBuffer(std::string_view name) const;

@@ -28,8 +28,8 @@ int64_t simulatedBytes(const plan::Plan &plan) {
 }
 
 PlanRanks::PlanRanks(PlanFolder given) : folder(std::move(given)) {
-  world = std::make_unique<comm::LoopbackWorld>(plan::meshOf(folder.plan),
-                                                groupSpecs(folder.plan));
+  world = std::make_unique<comm::LoopbackWorld>(plan::meshOf(folder.plan()),
+                                                groupSpecs(folder.plan()));
   for (int64_t r = 0; r < world->size(); ++r) {
     ExecutorOptions options;
     options.what = folder.planPath;
@@ -39,7 +39,7 @@ PlanRanks::PlanRanks(PlanFolder given) : folder(std::move(given)) {
       if (observer)
         observer(r, program, index, values);
     };
-    executors.push_back(std::make_unique<Executor>(folder.plan, options));
+    executors.push_back(std::make_unique<Executor>(folder.plan(), options));
   }
 }
 

@@ -92,10 +92,11 @@ public:
   Simulation(const PlanFolder &strategy, const PlanFolder &whole,
              bool comparesValues)
       : ranks(strategy), whole(whole), comparesValues(comparesValues),
-        allowed(toleranceOf(strategy.plan)), parts(ranks), wholes(this->whole),
+        allowed(toleranceOf(strategy.plan())), parts(ranks),
+        wholes(this->whole),
         data(Dataset::open(strategy.config.data.trainDir,
-                           strategy.plan.sequenceLength,
-                           strategy.plan.vocabSize, "data.train_dir")) {}
+                           strategy.plan().sequenceLength,
+                           strategy.plan().vocabSize, "data.train_dir")) {}
 
   /// Stops at the first difference when values are compared.
   void run(int64_t steps);
@@ -242,7 +243,7 @@ void Simulation::run(int64_t steps) {
 }
 
 void checkComparable(const PlanFolder &strategy, const PlanFolder &whole) {
-  const plan::Plan &plan = strategy.plan;
+  const plan::Plan &plan = strategy.plan();
   if (plan.device != "cpu")
     throw UserError("simulate runs on the CPU, " + strategy.planPath +
                     " is for the device " + plan.device +
@@ -256,7 +257,7 @@ void checkComparable(const PlanFolder &strategy, const PlanFolder &whole) {
           throw UserError(
               "simulate: " + instruction.op + " in " + instruction.module +
               " draws random numbers, which parts and a whole draw apart");
-  checkMemory(plan, whole.plan);
+  checkMemory(plan, whole.plan());
 }
 
 bool hasOrigins(const plan::Plan &plan) {
@@ -285,13 +286,13 @@ std::optional<std::string> simulate(const PlanFolder &strategy,
   at::set_num_threads(1);
   at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
   at::globalContext().setDeterministicFillUninitializedMemory(false);
-  bool canCompare = hasOrigins(strategy.plan) && hasOrigins(whole.plan);
+  bool canCompare = hasOrigins(strategy.plan()) && hasOrigins(whole.plan());
   if (options.compareValues && !canCompare)
     throw UserError(strategy.planPath +
                     ": its values have no names (nxdt-opt --origins)");
   Simulation simulation(strategy, whole, options.compareValues);
   std::fprintf(out, "simulate: %s against one rank, %lld %s\n",
-               meshText(plan::meshOf(strategy.plan)).c_str(),
+               meshText(plan::meshOf(strategy.plan())).c_str(),
                static_cast<long long>(options.steps),
                options.steps == 1 ? "step" : "steps");
   std::fflush(out);

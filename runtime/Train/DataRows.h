@@ -7,7 +7,6 @@
 #ifndef NXDT_RUNTIME_TRAIN_DATAROWS_H
 #define NXDT_RUNTIME_TRAIN_DATAROWS_H
 
-#include "nxdt/Plan/Slice.h"
 #include "runtime/Executor/Executor.h"
 
 #include <cstdint>
@@ -15,25 +14,23 @@
 namespace nxdt::runtime {
 
 /// Samples of one micro-batch of all data-parallel ranks together, and the part
-/// of this rank, as the plan's buffer input_ids says.
+/// of this rank. Of a pipeline all stages see the same, also those that read
+/// no samples.
 struct DataRows {
   int64_t ofAllRanks = 0;
   int64_t first = 0;
   int64_t count = 0;
 
-  /// UserError if the plan has no input_ids.
-  explicit DataRows(const Executor &executor) {
-    executor.buffer("input_ids");
-    for (const plan::Buffer &buffer : executor.plan().buffers) {
-      if (buffer.name != "input_ids")
-        continue;
-      plan::DimSlice rows =
-          plan::sliceOf(buffer, executor.mesh(), executor.rank())[0];
-      ofAllRanks = buffer.logicalShape.empty() ? buffer.shape[0]
-                                               : buffer.logicalShape[0];
-      first = rows.start;
-      count = rows.size;
-    }
+  explicit DataRows(const Executor &executor)
+      : ofAllRanks(executor.plan().microBatchSize),
+        count(executor.plan().microBatchSize) {
+    const plan::Mesh &mesh = executor.mesh();
+    std::vector<int64_t> at = mesh.coordinates(executor.rank());
+    for (size_t i = 0; i < mesh.axes.size(); ++i)
+      if (mesh.axes[i].name == "dp") {
+        first = at[i] * count;
+        ofAllRanks = mesh.axes[i].size * count;
+      }
   }
 };
 

@@ -16,14 +16,14 @@ namespace nxdt::runtime {
 
 Evaluation::Evaluation(const RunConfig &config, Executor &executor,
                        int64_t stepsPerEpoch)
-    : executor(executor), rows(executor),
+    : executor(executor), rows(executor), inputs(executor),
       microBatches(config.numMicroBatches()) {
   const TrainerConfig &trainer = config.trainer;
   bool isOff = trainer.limitValBatches == 0 && trainer.limitValFraction == 0.0;
   if (config.data.valDir.empty() || isOff)
     return;
-  if (!executor.has("eval_step") || !executor.has("begin_eval") ||
-      !executor.has("finish_eval"))
+  bool hasStep = executor.has("eval_step") || executor.hasSchedule("eval_step");
+  if (!hasStep || !executor.has("begin_eval") || !executor.has("finish_eval"))
     throw UserError("data.val_dir is given, but the plan has no eval_step; "
                     "trainer.limit_val_batches=0 switches evaluation off");
   dataset = Dataset::open(config.data.valDir, executor.plan().sequenceLength,
@@ -52,30 +52,54 @@ bool Evaluation::due(int64_t step) const {
   return count % interval == 0;
 }
 
-std::optional<double> Evaluation::run(int64_t batches,
-                                      const std::function<bool()> &shouldStop) {
-  const at::Tensor &inputIds = executor.buffer("input_ids");
-  const at::Tensor &targets = executor.buffer("targets");
+void Evaluation::fill(int program, int64_t first) {
+  inputs.fill(program, [&] {
+    return dataset->evalBatch(first + rows.first, rows.count);
+  });
+}
+
+bool Evaluation::runPrograms(int64_t batches,
+                             const std::function<bool()> &shouldStop) {
   int evalStep = executor.find("eval_step");
-  executor.run("begin_eval");
-  int64_t count = std::min(batches, numBatches) * microBatches;
-  for (int64_t i = 0; i < count; ++i) {
+  for (int64_t i = 0; i < batches * microBatches; ++i) {
     int64_t first = i * rows.ofAllRanks;
     // A micro-batch of filling alone adds nothing.
     if (first >= dataset->size())
       break;
     if (shouldStop())
-      return std::nullopt;
-    Batch batch = dataset->evalBatch(first + rows.first, rows.count);
-    inputIds.copy_(batch.inputIds);
-    targets.copy_(batch.targets);
+      return false;
+    fill(evalStep, first);
     executor.run(evalStep);
   }
+  return true;
+}
+
+/// A schedule has all micro-batches of a global batch, filling or not.
+bool Evaluation::runSchedules(int64_t batches,
+                              const std::function<bool()> &shouldStop) {
+  for (int64_t batch = 0; batch < batches; ++batch) {
+    if (shouldStop())
+      return false;
+    executor.runSchedule("eval_step", [&](int program, int64_t microBatch) {
+      fill(program, (batch * microBatches + microBatch) * rows.ofAllRanks);
+    });
+  }
+  return true;
+}
+
+std::optional<double> Evaluation::run(int64_t batches,
+                                      const std::function<bool()> &shouldStop) {
+  executor.run("begin_eval");
+  int64_t count = std::min(batches, numBatches);
+  bool isWhole = executor.hasSchedule("eval_step")
+                     ? runSchedules(count, shouldStop)
+                     : runPrograms(count, shouldStop);
+  if (!isWhole)
+    return std::nullopt;
   executor.run("finish_eval");
   int64_t tokens = executor.buffer("val_token_count").item<int64_t>();
   if (tokens == 0)
-    throw UserError(dataset->path() + ": the " +
-                    std::to_string(std::min(batches, numBatches)) +
+    throw UserError(dataset->path() + ": the " + std::to_string(count) +
                     " global batches of the evaluation have no targets: all "
                     "labels are masked");
   return executor.buffer("val_loss").item<double>();

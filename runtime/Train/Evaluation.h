@@ -11,6 +11,7 @@
 #include "runtime/Data/Dataset.h"
 #include "runtime/Executor/Executor.h"
 #include "runtime/Train/DataRows.h"
+#include "runtime/Train/Inputs.h"
 
 #include <functional>
 #include <optional>
@@ -35,14 +36,20 @@ public:
   /// sum of losses / number of targets over the first `batches` global batches,
   /// the last one filled with masked samples. nullopt if it was told to stop
   /// meanwhile. UserError if there are no targets at all.
-  /// `shouldStop` is asked before each micro-batch, on all ranks alike.
+  /// `shouldStop` is asked before each micro-batch, of a pipeline before each
+  /// global batch, on all ranks alike.
   std::optional<double> run(int64_t batches,
                             const std::function<bool()> &shouldStop);
 
 private:
+  bool runPrograms(int64_t batches, const std::function<bool()> &shouldStop);
+  bool runSchedules(int64_t batches, const std::function<bool()> &shouldStop);
+  void fill(int program, int64_t first);
+
   Executor &executor;
   std::optional<Dataset> dataset;
   DataRows rows;
+  Inputs inputs;
   int64_t microBatches; ///< of a global batch
   int64_t numBatches = 0;
   int64_t interval = 0; ///< steps; 0 = never

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "runtime/Train/ModelState.h"
+#include "nxdt/Plan/Family.h"
 #include "nxdt/Support/UserError.h"
 #include "runtime/Checkpoint/HuggingFace.h"
 #include "runtime/Checkpoint/RankParts.h"
@@ -22,7 +23,16 @@ const char kBuffersKey[] = "module_buffers";
 
 } // namespace
 
-ModelState::ModelState(Executor &executor) : executor(executor) {
+ModelState::ModelState(Executor &executor)
+    : ModelState(executor, {{executor.plan()}}) {}
+
+ModelState::ModelState(Executor &executor, const plan::PlanFamily &family)
+    : executor(executor), whole(plan::wholeOf(family)),
+      familyLayout(layoutOf(family)) {
+  int64_t stage = plan::stageOf(executor.mesh(), executor.rank());
+  for (const auto &[param, owner] : plan::ownersOf(family))
+    if (owner != stage)
+      foreign.insert(param);
   std::map<std::string, size_t> indices;
   const std::vector<plan::Buffer> &buffers = executor.plan().buffers;
   for (const plan::Buffer &buffer : buffers)
@@ -54,13 +64,27 @@ ModelState::ModelState(Executor &executor) : executor(executor) {
 
 int64_t ModelState::numParameters() const {
   int64_t count = 0;
-  for (const Parameter &parameter : parameters) {
+  for (const plan::Buffer &buffer : whole.buffers) {
+    if (buffer.role != plan::Role::Param)
+      continue;
     int64_t elements = 1;
-    for (int64_t size : executor.plan().buffers[parameter.param].logicalShape)
+    for (int64_t size : buffer.logicalShape)
       elements *= size;
     count += elements;
   }
   return count;
+}
+
+void ModelState::requireStorable() const {
+  int64_t stage = plan::stageOf(executor.mesh(), executor.rank());
+  if (stage == 0 || moduleBuffers.empty())
+    return;
+  throw UserError(
+      "the module buffer '" + executor.plan().buffers[moduleBuffers[0]].name +
+      "', which training changes, lies on stage " + std::to_string(stage) +
+      " of the pipeline, but checkpoints hold those of stage 0 "
+      "only; exp_manager.create_checkpoint_callback=False trains "
+      "without checkpoints");
 }
 
 std::vector<int32_t> ModelState::targets(const Parameter &parameter) {
@@ -84,9 +108,9 @@ void ModelState::initialize(int64_t seed) {
 
 void ModelState::loadHuggingFace(const std::string &dir) {
   std::vector<ParamSpec> specs;
-  for (const Parameter &parameter : parameters)
-    specs.push_back({parameter.name,
-                     executor.plan().buffers[parameter.param].logicalShape});
+  for (const plan::Buffer &buffer : whole.buffers)
+    if (buffer.role == plan::Role::Param)
+      specs.push_back({buffer.param, buffer.logicalShape});
   HuggingFaceWeights weights =
       HuggingFaceWeights::open(dir, specs, executor.plan().tied);
   for (const Parameter &parameter : parameters)
@@ -96,15 +120,15 @@ void ModelState::loadHuggingFace(const std::string &dir) {
 }
 
 void ModelState::loadWeights(CheckpointReader &reader) {
-  requireWeightsOf(reader, executor.plan());
+  requireWeightsOf(reader, whole);
   for (const Parameter &parameter : parameters)
     for (int32_t index : targets(parameter))
       write(index, reader, weightState(reader, parameter.name), parameter.name);
 }
 
 void ModelState::loadAll(CheckpointReader &reader) {
-  requireWeightsOf(reader, executor.plan());
-  requireOptimizerOf(reader, executor.plan());
+  requireWeightsOf(reader, whole);
+  requireOptimizerOf(reader, whole);
   loadWeights(reader);
   for (const Parameter &parameter : parameters)
     for (const auto &[state, index] : parameter.states)
@@ -144,6 +168,8 @@ void ModelState::store(int32_t index, const std::string &name,
 
 void ModelState::store(CheckpointData &data) const {
   for (const Parameter &parameter : parameters) {
+    if (foreign.count(parameter.name))
+      continue;
     store(parameter.param, parameter.name, data.model, data.modelPlaces);
     if (parameter.master >= 0)
       store(parameter.master, parameter.name, data.optimizer["master"],
@@ -154,7 +180,7 @@ void ModelState::store(CheckpointData &data) const {
   }
   data.tied = executor.plan().tied;
   data.mesh = meshText(executor.mesh());
-  data.layout = layoutOf(executor.plan());
+  data.layout = familyLayout;
   data.rankName = rankName(executor.mesh(), executor.rank());
   if (moduleBuffers.empty())
     return;

@@ -12,6 +12,7 @@
 #include "runtime/Executor/Executor.h"
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -22,9 +23,17 @@ namespace nxdt::runtime {
 /// are any.
 class ModelState {
 public:
+  /// `family`: what all stages hold, the executor's plan among them; programs
+  /// are not needed.
+  ModelState(Executor &executor, const plan::PlanFamily &family);
+  /// Of a single plan.
   explicit ModelState(Executor &executor);
 
-  int64_t numParameters() const; ///< logical elements
+  int64_t numParameters() const; ///< logical elements, of all stages
+  /// How the ranks cut the tensors, see layoutOf.
+  const std::string &layout() const { return familyLayout; }
+  /// UserError if a checkpoint cannot hold all that training changes here.
+  void requireStorable() const;
 
   /// Draws by (seed, name, index); optimizer state is zero.
   void initialize(int64_t seed);
@@ -60,6 +69,10 @@ private:
                          const std::string &path) const;
 
   Executor &executor;
+  plan::Plan whole; ///< the weights of all stages
+  std::string familyLayout;
+  /// Parameters that another stage keeps: they are read, but not written.
+  std::set<std::string> foreign;
   std::vector<Parameter> parameters;
   /// For each buffer of the plan, the part that this rank holds.
   std::vector<std::vector<plan::DimSlice>> places;

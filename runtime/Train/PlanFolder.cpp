@@ -73,7 +73,7 @@ void checkMesh(const PlanFolder &folder, const Check &check) {
   const StrategyConfig &strategy = folder.config.strategy;
   std::map<std::string, int64_t> sizes = {
       {"pp", 1}, {"dp", 1}, {"cp", 1}, {"tp", 1}};
-  for (const auto &[axis, size] : folder.plan.mesh) {
+  for (const auto &[axis, size] : folder.plan().mesh) {
     if (!sizes.count(axis))
       throw UserError(folder.planPath + ": has a mesh axis '" + axis +
                       "' that this nxdt-run does not know (known: pp, dp, cp, "
@@ -90,8 +90,36 @@ void checkMesh(const PlanFolder &folder, const Check &check) {
         strategy.dataParallelSize, sizes["dp"]);
 }
 
+/// Schedules have a number of micro-batches, programs have none.
+void checkSchedules(const PlanFolder &folder) {
+  const DataConfig &data = folder.config.data;
+  for (const plan::Schedule &schedule : folder.plan().schedules) {
+    if (schedule.name == "update_step" ||
+        schedule.microBatches == folder.config.numMicroBatches())
+      continue;
+    int64_t part =
+        data.microBatchSize * folder.config.strategy.dataParallelSize;
+    throw UserError(
+        "data.global_batch_size = " + std::to_string(data.globalBatchSize) +
+        " is " + std::to_string(folder.config.numMicroBatches()) +
+        " micro-batches, but the schedule '" + schedule.name + "' of " +
+        folder.planPath + " has " + std::to_string(schedule.microBatches) +
+        ": with a pipeline it is compiled in; take " +
+        std::to_string(schedule.microBatches * part) +
+        ", give it to nxdt-opt, or run nxdt-run CONFIG");
+  }
+}
+
+bool hasBuffer(const plan::PlanFamily &family, std::string_view name) {
+  for (const plan::Plan &plan : family.stages)
+    for (const plan::Buffer &buffer : plan.buffers)
+      if (buffer.name == name)
+        return true;
+  return false;
+}
+
 void checkFits(const PlanFolder &folder) {
-  const plan::Plan &plan = folder.plan;
+  const plan::Plan &plan = folder.plan();
   auto fail = [&](const std::string &message) {
     throw UserError(folder.planPath + ": " + message);
   };
@@ -106,6 +134,10 @@ void checkFits(const PlanFolder &folder) {
   check("model.encoder_seq_length", folder.config.model.encoderSeqLength,
         plan.sequenceLength);
   checkMesh(folder, check);
+  checkSchedules(folder);
+  for (const char *input : {"input_ids", "targets"})
+    if (folder.family.stages.size() > 1 && !hasBuffer(folder.family, input))
+      fail("no stage has the input '" + std::string(input) + "'");
   bool wantsGpu = folder.config.trainer.accelerator == Accelerator::Gpu;
   bool wantsCpu = folder.config.trainer.accelerator == Accelerator::Cpu;
   if ((wantsGpu && plan.device == "cpu") || (wantsCpu && plan.device != "cpu"))
@@ -178,8 +210,8 @@ PlanFolder openPlanFolder(const std::string &dir,
     out.notices = std::move(changed.notices);
   }
   out.planText = planText ? *planText : readFile(out.planPath, kMaxPlanBytes);
-  out.plan = plan::fromJson(out.planText, out.planPath);
-  plan::verify(out.plan, out.planPath);
+  out.family = plan::familyFromJson(out.planText, out.planPath);
+  plan::verifyFamily(out.family, out.planPath);
   checkFits(out);
   return out;
 }

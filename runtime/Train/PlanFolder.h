@@ -19,10 +19,13 @@ namespace nxdt::runtime {
 /// plan.json, and config.yaml with the overrides of this run applied.
 struct PlanFolder {
   std::string planPath;
-  std::string planText; ///< the bytes of plan.json
-  plan::Plan plan;      ///< verified
+  std::string planText;    ///< the bytes of plan.json
+  plan::PlanFamily family; ///< verified; of one without a pipeline
   RunConfig config;
   std::vector<std::string> notices; ///< of loading the configuration
+
+  /// Of the first stage: its head is that of all.
+  const plan::Plan &plan() const { return family.stages.at(0); }
 };
 
 /// Opens a folder. An override of a key that the compiler has built into the

@@ -48,8 +48,8 @@ std::string startLine(const RunConfig &config, const Executor &executor,
          (config.numMicroBatches() == 1 ? " micro-batch)" : " micro-batches)");
 }
 
-std::string memoryTable(const Executor &executor, int64_t peakBytes,
-                        int64_t baseBytes) {
+std::string memoryTable(const Executor &executor, int64_t activationBytes,
+                        const std::string &stage) {
   using plan::Role;
   const plan::MemoryReport &memory = executor.plan().memory;
   struct Category {
@@ -68,11 +68,17 @@ std::string memoryTable(const Executor &executor, int64_t peakBytes,
        measured(executor, Role::Buffer) + measured(executor, Role::Input) +
            measured(executor, Role::Scalar) +
            measured(executor, Role::Coordinate)},
-      {"peak activations", memory.peakActivationBytes, peakBytes - baseBytes},
+      {"peak activations", memory.peakActivationBytes, activationBytes},
   };
-  std::string out = executor.mesh().size() > 1
-                        ? "memory per rank        predicted     measured\n"
-                        : "memory                 predicted     measured\n";
+  std::string what = "memory";
+  if (executor.mesh().size() > 1)
+    what += " per rank";
+  if (!stage.empty())
+    what = "memory, " + stage;
+  char head[128];
+  std::snprintf(head, sizeof(head), "%-22s %9s %12s\n", what.c_str(),
+                "predicted", "measured");
+  std::string out = head;
   int64_t predicted = 0;
   int64_t found = 0;
   for (const Category &category : categories) {

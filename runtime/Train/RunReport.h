@@ -20,10 +20,11 @@ std::string startLine(const RunConfig &config, const Executor &executor,
                       int threads, int64_t numParameters);
 
 /// The table of bytes by category, predicted by the plan beside measured.
-/// `peakBytes`: highest bytes of tensors during training; `baseBytes`: those
-/// that lived before the first step.
-std::string memoryTable(const Executor &executor, int64_t peakBytes,
-                        int64_t baseBytes);
+/// `activationBytes`: by how much the highest bytes of tensors during training
+/// were above those that lived before the first step. `stage` names one of a
+/// pipeline's; "" = there is none.
+std::string memoryTable(const Executor &executor, int64_t activationBytes,
+                        const std::string &stage);
 
 } // namespace nxdt::runtime
 

@@ -8,6 +8,7 @@
 #include "nxdt/Support/Format.h"
 
 #include <cstdio>
+#include <map>
 
 namespace nxdt::runtime {
 namespace {
@@ -40,24 +41,42 @@ std::string line(const std::string &name, int64_t calls, int64_t inputPredicted,
 } // namespace
 
 StepTraffic::StepTraffic(const plan::Plan &plan, int64_t microBatches,
-                         comm::RankView *world)
-    : world(world) {
+                         comm::RankView *world) {
   if (!world)
     return;
   for (const plan::Traffic &traffic :
        plan::trafficOf(plan, plan::Stage::Step, microBatches))
-    rows.push_back({traffic, {}});
+    rows.push_back({traffic.group + " " + std::string(plan::name(traffic.kind)),
+                    {&world->group(traffic.group)},
+                    toComm(traffic.kind),
+                    {traffic.calls, traffic.inputBytes, traffic.sentBytes},
+                    {}});
+  std::map<int64_t, Row> sends;
+  for (const plan::ChannelTraffic &channel :
+       plan::channelTrafficOf(plan, plan::Stage::Step)) {
+    if (!channel.isSend)
+      continue;
+    Row &row = sends[channel.peer];
+    row.name = "send to stage " + std::to_string(channel.peer);
+    row.groups.push_back(&world->channel(channel.name));
+    row.op = comm::CollectiveOp::Broadcast;
+    row.predicted.calls += channel.calls;
+    row.predicted.inputBytes += channel.bytes;
+    row.predicted.sentBytes += channel.bytes;
+  }
+  for (auto &[peer, row] : sends)
+    rows.push_back(std::move(row));
 }
 
 void StepTraffic::count(int64_t sign) {
-  for (Row &row : rows) {
-    comm::CollectiveCounter counter =
-        world->group(row.predicted.group)
-            .counters()[static_cast<size_t>(toComm(row.predicted.kind))];
-    row.measured.calls += sign * counter.calls;
-    row.measured.inputBytes += sign * counter.inputBytes;
-    row.measured.sentBytes += sign * counter.sentBytes;
-  }
+  for (Row &row : rows)
+    for (comm::Group *group : row.groups) {
+      comm::CollectiveCounter counter =
+          group->counters()[static_cast<size_t>(row.op)];
+      row.measured.calls += sign * counter.calls;
+      row.measured.inputBytes += sign * counter.inputBytes;
+      row.measured.sentBytes += sign * counter.sentBytes;
+    }
 }
 
 void StepTraffic::begin() { count(-1); }
@@ -75,15 +94,13 @@ std::string StepTraffic::table() const {
                 "bytes per step and rank", "calls", "input predicted",
                 "measured", "sent predicted", "measured");
   std::string out = head;
-  plan::Traffic predicted, measured;
+  Counts predicted, measured;
   for (const Row &row : rows) {
-    plan::Traffic mean = row.measured;
+    Counts mean = row.measured;
     mean.calls /= steps;
     mean.inputBytes /= steps;
     mean.sentBytes /= steps;
-    out += line(row.predicted.group + " " +
-                    std::string(plan::name(row.predicted.kind)),
-                mean.calls, row.predicted.inputBytes, mean.inputBytes,
+    out += line(row.name, mean.calls, row.predicted.inputBytes, mean.inputBytes,
                 row.predicted.sentBytes, mean.sentBytes);
     measured.calls += mean.calls;
     measured.inputBytes += mean.inputBytes;

@@ -28,19 +28,28 @@ public:
   void begin();
   void end();
 
-  /// A row per group and kind, predicted beside measured, of one step; empty
+  /// A row per group and kind, and for what goes to each other stage, predicted
+  /// beside measured, of one step; empty
   /// if there were no steps, or nothing is predicted.
   std::string table() const;
 
 private:
+  struct Counts {
+    int64_t calls = 0;
+    int64_t inputBytes = 0;
+    int64_t sentBytes = 0;
+  };
+  /// A kind of collective of a group, or what goes to another stage.
   struct Row {
-    plan::Traffic predicted;
-    plan::Traffic measured; ///< of all steps so far
+    std::string name;
+    std::vector<comm::Group *> groups;
+    comm::CollectiveOp op;
+    Counts predicted;
+    Counts measured; ///< of all steps so far
   };
   /// Adds `sign` times what the groups have counted since they were made.
   void count(int64_t sign);
 
-  comm::RankView *world;
   std::vector<Row> rows;
   int64_t steps = 0;
 };

@@ -30,8 +30,7 @@ void Trainer::restore(CheckpointReader &reader) {
   monitored = data.metrics;
   continues = true;
   progress.message("continues " + path + " at step " + std::to_string(step));
-  std::string layout = layoutOf(executor.plan());
-  if (!data.layout.empty() && data.layout != layout)
+  if (!data.layout.empty() && data.layout != state.layout())
     progress.message("note: it was written by " + data.mesh +
                      " and is cut anew for " + meshText(executor.mesh()) +
                      ": it continues with equal values, but not bit for bit "

@@ -12,6 +12,7 @@
 #ifndef NXDT_RUNTIME_TRAIN_TRAINLOOP_H
 #define NXDT_RUNTIME_TRAIN_TRAINLOOP_H
 
+#include "nxdt/Plan/Family.h"
 #include "runtime/Checkpoint/CheckpointManager.h"
 #include "runtime/Data/Dataset.h"
 #include "runtime/Data/SampleOrder.h"
@@ -20,6 +21,7 @@
 #include "runtime/Log/TensorBoardWriter.h"
 #include "runtime/Train/DataRows.h"
 #include "runtime/Train/Evaluation.h"
+#include "runtime/Train/Inputs.h"
 #include "runtime/Train/ModelState.h"
 #include "runtime/Train/PlanFolder.h"
 #include "runtime/Train/Ranks.h"
@@ -40,9 +42,11 @@ public:
   Trainer(PlanFolder &folder, std::FILE *out, comm::RankView *world)
       : config(folder.config), out(out), ranks(world), peers(ranks),
         loading(std::in_place, world, comm::Phase::Loading),
-        executor(std::move(folder.plan), {folder.planPath, false, world}),
+        family(plan::buffersOf(folder.family)),
+        executor(std::move(stageOf(folder, world)),
+                 {folder.planPath, false, world}),
         traffic(executor.plan(), config.numMicroBatches(), world),
-        rows(executor), state(executor),
+        rows(executor), inputs(executor), state(executor, family),
         dataset(Dataset::open(trainDir(), executor.plan().sequenceLength,
                               executor.plan().vocabSize, "data.train_dir")),
         order(makeOrder()), evaluation(config, executor, order.stepsPerEpoch()),
@@ -52,6 +56,7 @@ public:
   int run(int threads);
 
 private:
+  static plan::Plan &stageOf(PlanFolder &folder, comm::RankView *world);
   void checkPrograms() const;
   const std::string &trainDir() const;
   SampleOrder makeOrder() const;
@@ -68,7 +73,8 @@ private:
   bool shouldStop();
   void save(bool atEnd);
   void trainStep();
-  void setInputs(int64_t microBatch);
+  void setInputs(int program, int64_t microBatch);
+  void tellUse(int64_t baseBytes);
   void checkStep(double loss, double gradNorm, int64_t tokens) const;
   bool isLast() const;
   void log(const StepMetrics &metrics);
@@ -82,9 +88,11 @@ private:
   Ranks ranks;
   RankPeers peers;
   std::optional<Ranks::Scope> loading; ///< until the first step
+  plan::PlanFamily family;             ///< the buffers of all stages
   Executor executor;
   StepTraffic traffic;
   DataRows rows;
+  Inputs inputs;
   ModelState state;
   Dataset dataset;
   SampleOrder order;

@@ -5,6 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 #include "runtime/Train/Trainer.h"
+#include "nxdt/Plan/Communication.h"
+#include "nxdt/Plan/Family.h"
 #include "nxdt/Support/UserError.h"
 #include "runtime/Executor/Device.h"
 #include "runtime/Executor/Philox.h"
@@ -55,26 +57,48 @@ SampleOrder Trainer::makeOrder() const {
   return SampleOrder(dataset.size(), gbs);
 }
 
+/// Programs of a pipeline may have any name, if a schedule runs them.
+static bool isScheduled(const plan::Plan &plan, const plan::Program &program) {
+  return plan::runsOf(plan, program, plan::Stage::Step, 0) > 0 ||
+         plan::runsOf(plan, program, plan::Stage::Evaluation, 0) > 0;
+}
+
+plan::Plan &Trainer::stageOf(PlanFolder &folder, comm::RankView *world) {
+  int64_t stage = world ? plan::stageOf(world->mesh(), world->rank()) : 0;
+  return folder.family.stages.at(size_t(stage));
+}
+
 void Trainer::checkPrograms() const {
   static constexpr const char *known[] = {
       "init",       "begin_step", "train_step",  "finish_step", "update_step",
       "begin_eval", "eval_step",  "finish_eval", "norm_params"};
-  for (const plan::Program &program : executor.plan().programs)
+  const plan::Plan &plan = executor.plan();
+  for (const plan::Program &program : plan.programs)
     if (std::find(std::begin(known), std::end(known), program.name) ==
-        std::end(known))
+            std::end(known) &&
+        !isScheduled(plan, program))
       throw UserError("the plan has a program '" + program.name +
                       "' that this nxdt-run does not know");
-  for (const char *name :
-       {"begin_step", "train_step", "finish_step", "update_step"})
-    if (!executor.has(name))
+  auto require = [&](const char *name, bool isThere) {
+    if (!isThere)
       throw UserError("the plan has no program '" + std::string(name) +
                       "': it cannot train");
-  for (const char *name : {"input_ids", "targets", "lr", "step", "loss",
-                           "token_count", "grad_norm"})
+  };
+  for (const char *name : {"begin_step", "finish_step"})
+    require(name, executor.has(name));
+  for (const char *name : {"train_step", "update_step"})
+    require(name, executor.has(name) || executor.hasSchedule(name));
+  // Of a pipeline each stage has the inputs that it reads.
+  if (!executor.hasSchedule("train_step"))
+    for (const char *name : {"input_ids", "targets", "lr", "step"})
+      executor.buffer(name);
+  for (const char *name : {"loss", "token_count", "grad_norm"})
     executor.buffer(name);
   if (config.expManager.logParameterNorm && !executor.has("norm_params"))
     throw UserError("exp_manager.log_parameter_norm is set, but the plan has "
                     "no program 'norm_params'");
+  if (config.expManager.checkpoint.enabled)
+    state.requireStorable();
 }
 
 bool Trainer::isLast() const {
@@ -104,18 +128,20 @@ bool Trainer::shouldStop() {
   return stopSignal;
 }
 
-void Trainer::setInputs(int64_t microBatch) {
+void Trainer::setInputs(int program, int64_t microBatch) {
   int64_t first = order.firstOfMicroBatch(step, microBatch, rows.ofAllRanks);
-  Batch batch = dataset.batch(first + rows.first, rows.count);
-  executor.buffer("input_ids").copy_(batch.inputIds);
-  executor.buffer("targets").copy_(batch.targets);
+  inputs.fill(program,
+              [&] { return dataset.batch(first + rows.first, rows.count); });
   // What draws random numbers (a module's dropout) draws by step, micro-batch
   // and rows, so that a resumed run draws the same, ranks with the same rows
-  // draw the same, and those with others draw others.
+  // draw the same, and those with others draw others; in a pipeline by program
+  // too.
   std::string stream = "step " + std::to_string(step) + " micro-batch " +
                        std::to_string(microBatch);
   if (rows.first > 0)
     stream += " row " + std::to_string(rows.first);
+  if (executor.hasSchedule("train_step"))
+    stream += " " + executor.plan().programs[size_t(program)].name;
   at::manual_seed(streamOf(uint64_t(config.seed), stream));
 }
 
@@ -146,21 +172,32 @@ void Trainer::trainStep() {
   ranks.setStep(step + 1);
   metrics.lr =
       learningRate(config.model.optim.lr, config.model.optim.sched, step);
-  executor.buffer("lr").fill_(metrics.lr);
-  executor.buffer("step").fill_(double(step + 1));
+  if (const at::Tensor *lr = executor.findBuffer("lr"))
+    lr->fill_(metrics.lr);
+  if (const at::Tensor *number = executor.findBuffer("step"))
+    number->fill_(double(step + 1));
   traffic.begin();
   executor.run("begin_step");
-  int trainStep = executor.find("train_step");
-  for (int64_t i = 0; i < config.numMicroBatches(); ++i) {
-    setInputs(i);
-    executor.run(trainStep);
+  if (executor.hasSchedule("train_step")) {
+    executor.runSchedule("train_step", [this](int program, int64_t microBatch) {
+      setInputs(program, microBatch);
+    });
+  } else {
+    int trainStep = executor.find("train_step");
+    for (int64_t i = 0; i < config.numMicroBatches(); ++i) {
+      setInputs(trainStep, i);
+      executor.run(trainStep);
+    }
   }
   executor.run("finish_step");
   metrics.loss = executor.buffer("loss").item<double>();
   metrics.gradNorm = executor.buffer("grad_norm").item<double>();
   checkStep(metrics.loss, metrics.gradNorm,
             executor.buffer("token_count").item<int64_t>());
-  executor.run("update_step");
+  if (executor.hasSchedule("update_step"))
+    executor.runSchedule("update_step");
+  else
+    executor.run("update_step");
   synchronize(executor.device());
   traffic.end();
   ++step;
@@ -233,6 +270,31 @@ void Trainer::loop() {
   }
 }
 
+/// Of each stage its first rank's tables, with the highest peak of its ranks.
+void Trainer::tellUse(int64_t baseBytes) {
+  if (family.stages.size() == 1) {
+    std::fputs(
+        (memoryTable(executor, peak - baseBytes, "") + traffic.table()).c_str(),
+        out);
+    return;
+  }
+  size_t stage = size_t(plan::stageOf(executor.mesh(), executor.rank()));
+  std::vector<int64_t> peaks(family.stages.size(), 0);
+  peaks[stage] = peakBytes(executor.device()) - baseBytes;
+  peaks = ranks.max(peaks, "the stages' memory");
+  std::string name = "stage " + std::to_string(stage);
+  std::vector<std::string> tables =
+      ranks.gather(memoryTable(executor, peaks[stage], name) + traffic.table(),
+                   "the stages' tables");
+  std::vector<bool> told(family.stages.size(), false);
+  for (size_t rank = 0; rank < tables.size(); ++rank) {
+    size_t of = size_t(plan::stageOf(executor.mesh(), int64_t(rank)));
+    if (!told[of])
+      std::fputs(tables[rank].c_str(), out);
+    told[of] = true;
+  }
+}
+
 int Trainer::run(int threads) {
   checkPrograms();
   checkSchedule(config.model.optim.lr, config.model.optim.sched);
@@ -261,9 +323,7 @@ int Trainer::run(int threads) {
     save(/*atEnd=*/true);
   progress.finish();
   if (step > firstStep)
-    std::fputs(
-        (memoryTable(executor, peak, baseBytes) + traffic.table()).c_str(),
-        out);
+    tellUse(baseBytes);
   std::fflush(out);
   if (!stopSignal)
     return 0;

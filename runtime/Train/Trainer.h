@@ -17,7 +17,8 @@ namespace nxdt::runtime {
 
 /// The other ranks of the run.
 struct TrainWorld {
-  /// With the groups that groupSpecs (Collectives.h) names; null = one rank.
+  /// With the groups and channels that groupSpecs and channelSpecs
+  /// (Collectives.h) name; null = one rank.
   comm::RankView *view = nullptr;
   /// Processes that share this host's cores, this one included.
   int64_t localRanks = 1;

@@ -62,6 +62,72 @@ TEST(Loopback, WithoutSignaturesTheResultsAreTheSame) {
   EXPECT_EQ(hashes[0], hashes[2]);
 }
 
+TEST(Loopback, Channels) {
+  // Names in another order on purpose: they are sorted.
+  std::vector<ChannelSpec> specs = {
+      {"z", 0, 1}, {"b", 1, 2}, {"a", 2, 0}, {"c", 1, 0}};
+  LoopbackWorld world(Mesh::nxd(3, 1, 1, 2), {"tp"}, {}, specs);
+  world.run([&](RankView &rank) {
+    int64_t stage = rank.rank() / 2, tp = rank.rank() % 2;
+    for (const ChannelSpec &spec : specs) {
+      if (spec.from != stage && spec.to != stage) {
+        expectContains(messageOf([&] { rank.channel(spec.name); }),
+                       "no channel '" + spec.name + "' of this rank");
+        continue;
+      }
+      Group &channel = rank.channel(spec.name);
+      if (channel.ranks() !=
+          std::vector<int64_t>{2 * spec.from + tp, 2 * spec.to + tp})
+        throw std::runtime_error("other ranks");
+      for (int64_t size : {3, 50000}) {
+        at::Tensor mine = at::full({size}, double(100 * stage + tp));
+        if (spec.from == stage) {
+          // Read in place, transposed tensors are copied.
+          at::Tensor square = at::full({size, 2}, double(tp)).t();
+          startSend(channel, mine, "test")->wait();
+          startSend(channel, square, "test")->wait();
+          continue;
+        }
+        at::Tensor found = startReceive(channel, mine, "test")->wait();
+        if (!found.equal(at::full({size}, double(100 * spec.from + tp))))
+          throw std::runtime_error("received something else");
+        at::Tensor square = at::zeros({2, size});
+        startReceive(channel, square, "test")->wait();
+        if (!square.equal(at::full({2, size}, double(tp))))
+          throw std::runtime_error("received another square");
+      }
+      // Of each pair only the sender's bytes count as sent.
+      int64_t bytes = (3 + 50000) * 3 * int64_t(sizeof(float));
+      CollectiveCounter counter =
+          channel.counters()[size_t(CollectiveOp::Broadcast)];
+      if (counter.calls != 4 ||
+          counter.sentBytes != (spec.from == stage ? bytes : 0))
+        throw std::runtime_error("counts " + std::to_string(counter.calls) +
+                                 " calls, " +
+                                 std::to_string(counter.sentBytes) + " bytes");
+    }
+  });
+}
+
+TEST(Loopback, ChannelsThatCannotBe) {
+  auto refusal = [](const Mesh &mesh, const std::vector<ChannelSpec> &specs) {
+    return messageOf([&] { LoopbackWorld world(mesh, {}, {}, specs); });
+  };
+  Mesh mesh = Mesh::nxd(2, 1, 1, 1);
+  EXPECT_EQ(refusal(mesh, {{"a", 0, 1}, {"a", 1, 0}}),
+            "the channel name 'a' is empty or stands twice");
+  EXPECT_EQ(refusal(mesh, {{"", 0, 1}}),
+            "the channel name '' is empty or stands twice");
+  EXPECT_EQ(refusal(mesh, {{"a", 0, 2}}),
+            "channel 'a': goes from stage 0 to stage 2 of 2");
+  EXPECT_EQ(refusal(mesh, {{"a", 1, 1}}),
+            "channel 'a': goes from stage 1 to stage 1 of 2");
+  Mesh without;
+  without.axes = {{"dp", 2}};
+  EXPECT_EQ(refusal(without, {{"a", 0, 1}}),
+            "channel 'a': goes from stage 0 to stage 1 of 1");
+}
+
 TEST(Loopback, ReduceScatterIsASliceOfAllReduceBitForBit) {
   LoopbackWorld world(Mesh::nxd(1, 1, 1, 4), {"tp"});
   world.run([](RankView &rank) {

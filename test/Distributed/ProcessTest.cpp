@@ -114,6 +114,35 @@ TEST(Processes, AKilledRankEndsAll) {
   }
 }
 
+TEST(Processes, ChannelsDoNotWaitForEachOther) {
+  for (int64_t ranks : {4, 8}) {
+    RunResult run = runRanks("channels", ranks);
+    EXPECT_EQ(run.exitCode, 0) << run.output;
+    // Three tensors on each channel that starts or ends here.
+    EXPECT_EQ(countOf(run.output, "all 36 arrived"), ranks) << run.output;
+  }
+  // Dozens of them do not hold up the start.
+  RunResult run = runRanks("channels", 4, {{"NXDT_TEST_COUNT", "16"}});
+  EXPECT_EQ(run.exitCode, 0) << run.output;
+  EXPECT_EQ(countOf(run.output, "64 channels connected in 0."), 4)
+      << run.output;
+}
+
+TEST(Processes, AKilledStageEndsAll) {
+  for (int64_t rank : {0, 2}) {
+    RunResult run = runRanks("spinChannels", 4, {}, [&](RunningRanks &running) {
+      kill(running.pids.at(rank), SIGKILL);
+    });
+    expectEnded(run, 10);
+    EXPECT_EQ(run.exitCode, 128 + SIGKILL) << run.output;
+    // It was at its own channels, and the others say so.
+    expectContains(run.output, "error: rank " + std::to_string(rank) + " (");
+    EXPECT_EQ(countOf(run.output, "died; it last reported: step "), 3)
+        << run.output;
+    expectContains(run.output, " of channel h.");
+  }
+}
+
 TEST(Processes, RanksThatComputeEndToo) {
   RunResult run = runRanks("computeForLong", 3, {}, [](RunningRanks &running) {
     kill(running.pids.at(1), SIGKILL);

@@ -11,6 +11,7 @@
 
 #include <ATen/ops/full.h>
 #include <ATen/ops/ones.h>
+#include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
 #include <chrono>
@@ -67,6 +68,79 @@ void spin(World &world) {
     if (step == 100) // beats have told what it does by now
       ready(world);
     sleepSeconds(0.005);
+  }
+}
+
+/// Neighbours in a ring of stages, both ways, many tensors each.
+std::vector<ChannelSpec> ringOfChannels(int64_t stages, int64_t tensors) {
+  std::vector<ChannelSpec> out;
+  for (int64_t stage = 0; stage < stages; ++stage)
+    for (int64_t i = 0; i < tensors; ++i) {
+      int64_t next = (stage + 1) % stages;
+      std::string name = std::to_string(stage) + "." + std::to_string(i);
+      out.push_back({"h." + name, stage, next});
+      out.push_back({"dh." + name, next, stage});
+    }
+  return out;
+}
+
+/// What is sent on a channel.
+at::Tensor message(size_t channel, int64_t micro) {
+  int64_t elements = channel % 3 == 0 ? 5 : 20000;
+  return at::full({elements}, static_cast<double>(100 * channel + micro));
+}
+
+/// All channels at once, started and waited for in other orders at both ends.
+void channels(World &world) {
+  int64_t stages = world.size() / 2;
+  std::vector<ChannelSpec> specs =
+      ringOfChannels(stages, numberOf("NXDT_TEST_COUNT", 3));
+  auto begin = std::chrono::steady_clock::now();
+  world.createGroups(Mesh::nxd(stages, 1, 1, 2), {"tp"}, specs);
+  double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin)
+          .count();
+  std::printf("%zu channels connected in %.3f s\n", specs.size(), seconds);
+  int64_t stage = world.rank() / 2;
+  std::vector<std::pair<WorkPtr, at::Tensor>> works;
+  for (size_t i = 0; i < specs.size(); ++i) {
+    size_t index = stage % 2 ? i : specs.size() - 1 - i;
+    const ChannelSpec &spec = specs[index];
+    for (int64_t micro = 0; micro < 3; ++micro) {
+      at::Tensor expected = message(index, micro);
+      if (spec.from == stage)
+        works.push_back(
+            {startSend(world.channel(spec.name), expected, "test"), expected});
+      if (spec.to == stage)
+        works.push_back({startReceive(world.channel(spec.name),
+                                      at::zeros_like(expected), "test"),
+                         expected});
+    }
+  }
+  for (size_t i = works.size(); i-- > 0;)
+    if (!works[i].first->wait().equal(works[i].second))
+      throw std::runtime_error("received something else");
+  std::printf("all %zu arrived\n", works.size());
+}
+
+/// A stage hands on to the next one, for ever.
+void spinChannels(World &world) {
+  int64_t last = world.size() - 1;
+  std::vector<ChannelSpec> specs;
+  for (int64_t stage = 0; stage < last; ++stage)
+    specs.push_back({"h." + std::to_string(stage), stage, stage + 1});
+  world.createGroups(Mesh::nxd(world.size(), 1, 1, 1), {"pp"}, specs);
+  at::Tensor h = at::ones({5000});
+  for (int64_t step = 1;; ++step) {
+    world.status().setStep(step);
+    if (world.rank() > 0)
+      h = startReceive(world.channel(specs[world.rank() - 1].name), h, "test")
+              ->wait();
+    sleepSeconds(0.005);
+    if (world.rank() < last)
+      startSend(world.channel(specs[world.rank()].name), h, "test")->wait();
+    if (step == 100)
+      ready(world);
   }
 }
 
@@ -220,6 +294,8 @@ int runRankProgram(const std::string &name) {
   const std::map<std::string, std::function<void(World &)>> programs = {
       {"collectives", collectives},
       {"spin", spin},
+      {"channels", channels},
+      {"spinChannels", spinChannels},
       {"computeForLong", computeForLong},
       {"mismatch", mismatch},
       {"otherGroup", otherGroup},

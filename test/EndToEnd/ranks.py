@@ -4,7 +4,6 @@
 import argparse
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -12,7 +11,6 @@ import time
 from pathlib import Path
 
 from compare import compare_steps, compare_weights
-from data_parallel import data_parallel, write
 from tools import Failure, Programs, check, checkpoints, export, fresh, main, read_folder, read_metrics, read_safetensors
 
 TWO = "trainer.devices=2"
@@ -24,20 +22,19 @@ def every(steps):
 
 
 class Plans:
-    """The case's plan for one rank, and made by hand for two."""
+    """The case's plans for one rank and for two, with and without ZeRO-1."""
 
     def __init__(self, programs, case, work):
-        self.programs, self.work = programs, work
-        self.one = work / "one"
-        programs.succeed("nxdt-opt", case / "config.yaml", f"exp_manager.explicit_log_dir={work}/log", "--emit=plan", "-o", self.one, cwd=work)
-        plan = json.loads((self.one / "plan.json").read_text())
-        self.replicated = self.copy("replicated", data_parallel(plan, 2))
-        self.zero1 = self.copy("zero1", data_parallel(plan, 2, zero1=True))
+        self.programs, self.work, self.case = programs, work, case
+        self.one = self.compile("one", "trainer.devices=1")
+        self.replicated = self.compile("replicated", TWO, "distributed_strategy.zero1=False")
+        self.zero1 = self.compile("zero1", TWO, "distributed_strategy.zero1=True")
 
-    def copy(self, name, plan):
-        shutil.copytree(self.one, self.work / name)
-        write(plan, self.work / name)
-        return self.work / name
+    def compile(self, name, *overrides):
+        out = self.work / name
+        log = f"exp_manager.explicit_log_dir={self.work}/log"
+        self.programs.succeed("nxdt-opt", self.case / "config.yaml", log, *overrides, "--emit=plan", "-o", out, cwd=self.work)
+        return out
 
     def arguments(self, plan, log, *overrides):
         return ["--plan", plan, f"exp_manager.explicit_log_dir={log}", *overrides]
@@ -168,7 +165,7 @@ def refused(plans, text, *arguments, code=1, env=None):
 
 def refusals(plans):
     log = plans.work / "log-refused"
-    refused(plans, "pipeline * context) = 2, the configuration has 1", *plans.arguments(plans.zero1, log))
+    refused(plans, "pipeline * context) = 2, the configuration has 1", *plans.arguments(plans.zero1, log, "trainer.devices=1"))
     refused(plans, "trainer.num_nodes = 2: start nxdt-run on every node", *plans.arguments(plans.zero1, log, "trainer.devices=1", "trainer.num_nodes=2"))
     done = plans.programs.run("nxdt-run", *plans.arguments(plans.zero1, log, TWO, "data.train_dir=/nonexistent"))
     told_once = done.stderr.count("error: ") == 1 and "/nonexistent: there is no such folder" in done.stderr

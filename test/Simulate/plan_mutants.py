@@ -1,4 +1,8 @@
-"""What can go wrong in a plan of several ranks, done to its JSON: each function changes a plan and returns the start of the line that nxdt-run --simulate must print about it."""
+"""What can go wrong in a plan of several ranks, done to its JSON: each function changes a plan and returns what nxdt-run --simulate must say.
+
+Either it is the start of the line that names the first operation that differs, or, for what is refused before anything runs, the
+verifier's message, which begins with its name.
+"""
 
 import re
 
@@ -60,19 +64,25 @@ def said(program, index, text=None):
     return f"{program['name']}, instruction {index}: {text or program['instructions'][index]['op']}"
 
 
+def refused(program, index, text):
+    """What verify-spmd says of an instruction."""
+    item = program["instructions"][index]
+    return f"verify-spmd: program '{program['name']}', instruction {index}, {item['op']} of {item['module']}: {text}"
+
+
 def lost_sum(mutant):
     """A row-parallel layer without its all_reduce: what reads the partial sums first is named."""
     program, index = mutant.find("train_step", "nxdt::all_reduce", "layers.1", reason="mlp.down_proj")
     gone = program["instructions"].pop(index)
     replace_uses(program, gone["outs"][0], gone["args"][0]["v"])
     reader = next(i for i, item in enumerate(program["instructions"]) if i >= index and gone["args"][0]["v"] in uses(item))
-    return said(program, reader)
+    return refused(program, reader, "adds operand 0 (split over [dp] in dimension 0) to a term of a sum over [tp]")
 
 
 def wrong_axis(mutant):
     program, index = mutant.find("train_step", "nxdt::all_reduce", "layers.0", reason="self_attn.o_proj", axes=["tp"])
     program["instructions"][index]["axes"] = ["dp"]
-    return said(program, index, "nxdt::all_reduce over dp in model.layers.0 (sum of aten::linear of model.layers.0.self_attn.o_proj")
+    return refused(program, index, "takes the sum over [dp] of what is split over [dp] in dimension 0, a term of a sum over [tp]")
 
 
 def halved(mutant):
@@ -94,14 +104,23 @@ def slice_for_sum(mutant):
     """ZeRO-1's gradients cut, not summed, over the data-parallel ranks."""
     program, index = mutant.find("finish_step", "nxdt::reduce_scatter", "layers.2.mlp.up_proj")
     program["instructions"][index].update(op="nxdt::all_slice")
-    return said(program, index, "nxdt::all_slice over dp")
+    return refused(program, index, "cuts over [dp] what is")
 
 
 def wrong_gather(mutant):
     """Updated parts of a weight, gathered from the wrong ranks."""
     program, index = mutant.find("update_step", "nxdt::all_gather", axes=["dp"])
     program["instructions"][index]["axes"] = ["tp"]
-    return said(program, index, "nxdt::all_gather over tp")
+    return refused(program, index, "gathers over [tp]")
+
+
+def swapped_weights(mutant):
+    """Two weights of one shape that lie alike, read in each other's stead: nothing that is proven tells them apart."""
+    program, gate = mutant.find("train_step", "aten::linear", "layers.1.mlp.gate_proj")
+    _, up = mutant.find("train_step", "aten::linear", "layers.1.mlp.up_proj")
+    first, second = (program["instructions"][index]["args"] for index in (gate, up))
+    first[1], second[1] = second[1], first[1]
+    return said(program, min(gate, up))
 
 
 def counted_twice(mutant):
@@ -125,4 +144,4 @@ def lost_update(mutant):
     return "update_step does not write it"
 
 
-MUTANTS = [lost_sum, wrong_axis, halved, slice_for_sum, wrong_gather, counted_twice, lost_update]
+MUTANTS = [lost_sum, wrong_axis, halved, slice_for_sum, wrong_gather, swapped_weights, counted_twice, lost_update]

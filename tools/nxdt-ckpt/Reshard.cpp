@@ -46,16 +46,16 @@ public:
 };
 
 struct Target {
-  plan::Plan plan;
+  plan::PlanFamily family;
   std::string configJson;
 };
 
 Target readFolder(const fs::path &folder) {
   Target out;
   std::string path = (folder / "plan.json").string();
-  out.plan = plan::fromJson(
+  out.family = plan::familyFromJson(
       runtime::readFile(path, /*maxBytes=*/int64_t(4) << 30), path);
-  plan::verify(out.plan, path);
+  plan::verifyFamily(out.family, path);
   LoadOptions load;
   load.path = (folder / "config.yaml").string();
   load.forExecution = true;
@@ -88,13 +88,13 @@ int reshard(const std::string &tag, const std::string &config,
   reader.verifyFiles();
   Target wanted = readTarget(config);
   std::string written =
-      runtime::reshard(reader, wanted.plan, target.parent_path().string(),
+      runtime::reshard(reader, wanted.family, target.parent_path().string(),
                        target.stem().string(), wanted.configJson);
   std::string from = reader.head().mesh;
   std::printf("%s: step %lld, from %s to %s\n", written.c_str(),
               static_cast<long long>(reader.head().step),
               from.empty() ? "one rank" : from.c_str(),
-              runtime::meshText(plan::meshOf(wanted.plan)).c_str());
+              runtime::meshText(plan::meshOf(wanted.family.stages[0])).c_str());
   return 0;
 }
 

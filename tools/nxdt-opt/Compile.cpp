@@ -7,12 +7,15 @@
 #include "Compile.h"
 
 #include "PlanFolder.h"
+#include "ReadableText.h"
 #include "StrategyAttributes.h"
 #include "nxdt/Capture/Capture.h"
 #include "nxdt/Emit/EmitPlan.h"
 #include "nxdt/Passes/Passes.h"
 #include "nxdt/Passes/Pipeline.h"
 #include "nxdt/Support/UserError.h"
+#include "nxdt/Verify/VerifyComm.h"
+#include "nxdt/Verify/VerifySpmd.h"
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/Verifier.h"
@@ -142,8 +145,7 @@ std::string Compilation::text() {
   OpPrintingFlags flags;
   flags.enableDebugInfo();
   module->print(os, flags);
-  os << '\n';
-  return text;
+  return readableText(text);
 }
 
 void Compilation::dump(const std::string &phase) {
@@ -157,12 +159,15 @@ void Compilation::dump(const std::string &phase) {
             text());
 }
 
-void Compilation::finishPlan() {
-  result.device = deviceOf(config);
-  result.microBatchSize = config.data.microBatchSize;
-  result.sequenceLength = config.model.encoderSeqLength;
-  if (!config.model.plugin.empty())
-    result.libraries.push_back(config.model.plugin);
+void Compilation::finishPlans(int64_t vocabSize) {
+  for (plan::Plan &plan : result.stages) {
+    plan.device = deviceOf(config);
+    plan.microBatchSize = config.data.microBatchSize;
+    plan.sequenceLength = config.model.encoderSeqLength;
+    plan.vocabSize = vocabSize;
+    if (!config.model.plugin.empty())
+      plan.libraries.push_back(config.model.plugin);
+  }
 }
 
 LogicalResult Compilation::run() {
@@ -189,11 +194,15 @@ LogicalResult Compilation::run() {
     if (options.stopAfter == phase.name)
       return success();
   }
-  FailureOr<plan::Plan> emitted = emitPlan(*module);
+  FailureOr<plan::PlanFamily> emitted = emitFamily(*module);
   if (failed(emitted))
     return failure();
   result = std::move(*emitted);
-  result.vocabSize = vocabSize;
-  finishPlan();
+  finishPlans(vocabSize);
+  // The ranks' programs, proven without what made them.
+  if (result.stages.size() == 1)
+    verifyComm(result.stages[0], "the plan");
+  for (const plan::Plan &plan : result.stages)
+    verifySpmd(plan, "the plan");
   return success();
 }

@@ -32,7 +32,8 @@ public:
   Compilation(const RunConfig &run, const CompileOptions &options);
 
   mlir::LogicalResult run();
-  const plan::Plan &plan() const { return result; }
+  /// The plans of all stages.
+  const plan::PlanFamily &family() const { return result; }
   /// What the plan was emitted from.
   mlir::ModuleOp lowered() { return *module; }
   /// The IR where it stopped, with module paths as locations.
@@ -41,14 +42,14 @@ public:
 private:
   mlir::LogicalResult capture();
   void annotate();
-  void finishPlan();
+  void finishPlans(int64_t vocabSize);
   void dump(const std::string &phase);
 
   const RunConfig &config;
   CompileOptions options;
   mlir::MLIRContext context;
   mlir::OwningOpRef<mlir::ModuleOp> module;
-  plan::Plan result;
+  plan::PlanFamily result;
   int dumped = 0;
 };
 

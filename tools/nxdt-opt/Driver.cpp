@@ -23,7 +23,7 @@ using llvm::StringRef;
 
 static constexpr StringRef kEmitKinds[] = {
     "captured", "functionalized", "loss", "fused",   "autodiff", "step",
-    "sharded",  "recomputed",     "spmd", "lowered", "plan"};
+    "sharded",  "recomputed",     "staged", "spmd",  "lowered",  "plan"};
 
 const char *nxdt::driverUsage() {
   return "usage: nxdt-opt CONFIG.yaml [key=value ...] [options]\n"
@@ -41,8 +41,8 @@ const char *nxdt::driverUsage() {
          "to both\n"
          "  --emit=PHASE         the IR after a phase: captured, "
          "functionalized, loss, fused,\n"
-         "                       autodiff, step, sharded, recomputed, spmd, "
-         "lowered; or 'plan'\n"
+         "                       autodiff, step, sharded, recomputed, staged, "
+         "spmd, lowered; or 'plan'\n"
          "  -o PATH              where to write it: a file; for 'plan' a "
          "folder that nxdt-run --plan takes\n"
          "  --origins            names values in the IR from 'step' on and in "
@@ -153,7 +153,8 @@ struct Compiled {
 
   bool run() { return mlir::succeeded(compilation.run()); }
   StrategyReport report() {
-    return makeReport(loaded.run, compilation.plan(), compilation.lowered());
+    return makeReport(loaded.run, compilation.family().stages[0],
+                      compilation.lowered());
   }
   /// Throws UserError if a rank needs more than it may.
   void checkBudget() {
@@ -196,7 +197,7 @@ static int run(const DriverOptions &options) {
     return runDiff(compiled, options);
   if (options.emit == "plan") {
     compiled.checkBudget();
-    writePlanFolder(config, compilation.plan(), options.output);
+    writePlanFolder(config, compilation.family(), options.output);
     return 0;
   }
   if (!options.emit.empty()) {
@@ -208,10 +209,11 @@ static int run(const DriverOptions &options) {
   else if (options.report == "json")
     llvm::outs() << reportJson(compiled.report());
   else if (!options.explain.empty())
-    llvm::outs() << explain(options.explain, config, compilation.plan(),
+    llvm::outs() << explain(options.explain, config,
+                            compilation.family().stages[0],
                             compilation.lowered());
   else if (!forExecution)
-    llvm::outs() << summarize(config, compilation.plan(),
+    llvm::outs() << summarize(config, compilation.family().stages[0],
                               compiled.loaded.notices,
                               compiled.loaded.unsupported);
   llvm::outs().flush();

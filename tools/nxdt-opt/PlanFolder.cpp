@@ -58,10 +58,10 @@ static std::string resolvedConfig(const RunConfig &run) {
   return root.dump(2) + "\n";
 }
 
-void nxdt::writePlanFolder(const RunConfig &run, const plan::Plan &plan,
+void nxdt::writePlanFolder(const RunConfig &run, const plan::PlanFamily &family,
                            const std::string &folder) {
   fs::path root(folder);
-  writeText((root / "plan.json").string(), plan::toJson(plan));
+  writeText((root / "plan.json").string(), plan::toJson(family));
   writeText((root / "config.yaml").string(), resolvedConfig(run));
   if (!run.model.hfConfigJson.empty())
     writeText((root / "model_config.json").string(), run.model.hfConfigJson);

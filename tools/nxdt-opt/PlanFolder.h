@@ -14,7 +14,7 @@ namespace nxdt {
 
 /// Writes plan.json, config.yaml (resolved, paths absolute) and
 /// model_config.json to `folder`, which is made if need be.
-void writePlanFolder(const RunConfig &run, const plan::Plan &plan,
+void writePlanFolder(const RunConfig &run, const plan::PlanFamily &family,
                      const std::string &folder);
 
 /// Writes a file and the folders above it; stdout for "" and "-".

@@ -91,6 +91,22 @@ static DictionaryAttr userRule(Builder &b, const ParamShardingRule &rule) {
        b.getNamedAttr("origin", b.getStringAttr(rule.origin))});
 }
 
+static DictionaryAttr pipelineOf(Builder &b, const RunConfig &config) {
+  const std::vector<std::string> &cuts = config.model.pipelineCuts;
+  NamedAttrList list;
+  list.set("chunks_per_stage",
+           b.getI64IntegerAttr(
+               config.strategy.virtualPipelineModelParallelSize));
+  list.set("micro_batches", b.getI64IntegerAttr(config.numMicroBatches()));
+  list.set("cuts",
+           b.getStrArrayAttr(SmallVector<StringRef>(cuts.begin(), cuts.end())));
+  list.set("cuts_origin", b.getStringAttr(config.model.pipelineCutsOrigin));
+  for (const auto &[name, origin] : config.strategy.origins)
+    if (name == "pp")
+      list.set("origin", b.getStringAttr(origin));
+  return list.getDictionary(b.getContext());
+}
+
 void nxdt::annotateStrategy(ModuleOp module, const RunConfig &config) {
   Builder b(module.getContext());
   const StrategyConfig &strategy = config.strategy;
@@ -123,6 +139,8 @@ void nxdt::annotateStrategy(ModuleOp module, const RunConfig &config) {
         if (DictionaryAttr rule = hubRule(b, buffer, strategy))
           rules.push_back(rule);
   op->setAttr(kShardingRulesAttr, b.getArrayAttr(rules));
+  if (strategy.pipelineModelParallelSize > 1)
+    op->setAttr(kPipelineAttr, pipelineOf(b, config));
   if (config.model.recomputePatterns.empty())
     return;
   SmallVector<StringRef> patterns(config.model.recomputePatterns.begin(),

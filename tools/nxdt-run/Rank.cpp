@@ -89,8 +89,9 @@ int trainIn(comm::World &world, const Options &options,
   runtime::PlanFolder folder = openFolder(options, world);
   if (process.isLaunched())
     checkProcesses(folder.config, process);
-  world.createGroups(plan::meshOf(folder.plan),
-                     runtime::groupSpecs(folder.plan));
+  world.createGroups(plan::meshOf(folder.plan()),
+                     runtime::groupSpecs(folder.family),
+                     runtime::channelSpecs(folder.family));
   int code =
       runtime::train(std::move(folder), stdout, {&world, process.localSize});
   world.finish();

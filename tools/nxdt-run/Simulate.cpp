@@ -56,6 +56,9 @@ public:
     load.overrides = options.overrides;
     load.forExecution = true;
     config = loadRunConfig(load).run;
+    if (config.strategy.pipelineModelParallelSize > 1)
+      throw UserError("--simulate with pipeline_model_parallel_size > 1 is not "
+                      "supported yet");
   }
 
   const RunConfig &runConfig() const { return config; }

@@ -33,7 +33,8 @@ def Nxdt_BufferOp : Nxdt_Op<"buffer", [Symbol]> {
     accumulator), `reduced_grad` (the same summed over the ranks, where it lies
     otherwise), `buffer` (a module's registered buffer), `input` (set by the
     runtime), `scalar` (accumulators and results of a step), `coordinate` (the
-    rank's index along `axes`, i64).
+    rank's index along `axes`, i64), `carry` (what a program leaves for a later
+    one of the same micro-batch, or what another stage sends).
 
     `param` names the parameter that a `master`, `opt_state`, `grad` or
     `reduced_grad` belongs to. `init` says how a parameter's elements come to be when no weights are
@@ -421,5 +422,7 @@ def Nxdt_AllSliceOp : Nxdt_CollectiveOp<"all_slice", (ins I64Attr:$dim)> {
     ```
   }];
 }
+
+include "NxdtPipelineOps.td"
 
 #endif // NXDT_OPS

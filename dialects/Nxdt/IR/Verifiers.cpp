@@ -44,12 +44,12 @@ static LogicalResult verifyInit(BufferOp op, DictionaryAttr init) {
 LogicalResult BufferOp::verify() {
   static const llvm::StringSet<> roles = {
       "param",  "master", "opt_state", "grad",      "reduced_grad",
-      "buffer", "input",  "scalar",    "coordinate"};
+      "buffer", "input",  "scalar",    "coordinate", "carry"};
   if (!roles.contains(getRole()))
     return emitOpError("unknown role '")
            << getRole()
            << "'; known are param, master, opt_state, grad, reduced_grad, "
-              "buffer, input, scalar, coordinate";
+              "buffer, input, scalar, coordinate, carry";
   bool isOwned = getRole() == "master" || getRole() == "opt_state" ||
                  getRole() == "grad" || getRole() == "reduced_grad";
   if (isOwned != getParam().has_value())

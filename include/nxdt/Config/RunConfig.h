@@ -203,6 +203,7 @@ struct ModelConfig {
   bool fuseFlashAttention = false;
   bool doLayerNormWeightDecay = false;
   std::vector<std::string> pipelineCuts;
+  std::string pipelineCutsOrigin; ///< "run.yaml:9:3: model.pipeline_cuts"
   OptimizerConfig optim;
 };
 

@@ -12,9 +12,12 @@
 
 namespace nxdt {
 
-/// Turns a module after `lower-to-aten` into a plan's buffers, programs,
-/// frees and predicted memory. Everything else (mesh, libraries, device) is
-/// the caller's. Errors are diagnostics on the op that cannot be expressed.
+/// Turns a module after `lower-to-aten` into the plans of all stages: mesh,
+/// buffers, programs, frees, channels, schedules and predicted memory.
+/// Everything else (libraries, device) is the caller's. Errors are diagnostics
+/// on the op that cannot be expressed.
+mlir::FailureOr<plan::PlanFamily> emitFamily(mlir::ModuleOp module);
+/// The same for a module without a pipeline.
 mlir::FailureOr<plan::Plan> emitPlan(mlir::ModuleOp module);
 
 } // namespace nxdt

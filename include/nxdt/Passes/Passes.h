@@ -39,6 +39,20 @@ constexpr llvm::StringLiteral kRecomputeAttr = "nxdt.recompute";
 /// forward's.
 constexpr llvm::StringLiteral kRecomputedAttr = "recomputed";
 
+/// Module attribute: chunks per stage, micro-batches, cuts (pass split-stages).
+constexpr llvm::StringLiteral kPipelineAttr = "nxdt.pipeline";
+/// Module attribute that split-stages leaves: the chunk of each layer.
+constexpr llvm::StringLiteral kChunksAttr = "nxdt.chunks";
+/// Attributes on functions: the stage whose program it is, and the program's
+/// name in that stage's plan.
+constexpr llvm::StringLiteral kStageAttr = "nxdt.stage";
+constexpr llvm::StringLiteral kProgramAttr = "nxdt.program";
+/// Attribute on arguments: nobody needs the carried tensor after the program.
+constexpr llvm::StringLiteral kDiesAttr = "nxdt.dies";
+
+/// Whether ranks exchange anything: all but taking the own part of a tensor.
+bool communicates(mlir::Operation *op);
+
 /// Whether an op belongs to the backward: its module path ends with '^'.
 bool isBackward(mlir::Operation *op);
 /// The path of the module that an op comes from, without a '^'; empty if it is

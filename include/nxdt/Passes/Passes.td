@@ -219,6 +219,28 @@ def BuildStep : Pass<"build-step", "::mlir::ModuleOp"> {
   let dependentDialects = ["::nxdt::NxdtDialect"];
 }
 
+def RecordScales : Pass<"record-scales", "::mlir::ModuleOp"> {
+  let summary = "Write down which constant factors the step has";
+  let description = [{
+    Counts, by program, the constants that floating-point values are multiplied
+    by or made of, in the module attribute `nxdt.scales`. It is what the model
+    and its gradients bring along, before anything knows of ranks;
+    `verify-reduction-scale` compares.
+
+    Input:
+    ```mlir
+    func.func @train_step(%x: tensor<4xf32> {nxdt.buffer = @x}) -> (tensor<4xf32> {nxdt.buffer = @y}) {
+      %0 = nxdt.aten "aten::mul.Scalar"(%x, 2.0) : (tensor<4xf32>) -> tensor<4xf32>
+      return %0 : tensor<4xf32>
+    }
+    ```
+    Output:
+    ```mlir
+    module attributes {nxdt.scales = {train_step = {"aten::mul.Scalar by 2" = 1 : i64}}} {...}
+    ```
+  }];
+}
+
 def ApplyStrategy : Pass<"apply-strategy", "::mlir::ModuleOp"> {
   let summary = "Say how parameters, optimizer state and inputs lie on the mesh";
   let description = [{
@@ -287,6 +309,57 @@ def Partition : Pass<"partition", "::mlir::ModuleOp"> {
   }];
 }
 
+def VerifySharding : Pass<"verify-sharding", "::mlir::ModuleOp"> {
+  let summary = "Check that every sharding follows from its op's rule";
+  let description = [{
+    Every value has a sharding. What splits each factor of an op is found anew
+    from its operands' and results' types: one list of axes for a factor, no
+    axis for two. Results are partial over exactly the axes of the factors that
+    they lack, and over what their operands were partial over. A partial sum
+    reaches only ops that are linear in it, and never a buffer that is not
+    declared so, the optimizer, `clip_scale` or a norm. Only `nxdt.reshard`
+    changes a sharding. Types of arguments and results are those of their
+    buffers; of a parameter only gradients may be partial. All encodings are
+    verified again.
+
+    Input:
+    ```mlir
+    %1 = nxdt.aten "aten::linear"(%x, %w, none) : ([[], [tp]], [[], [tp]]) -> [[], []], partial [tp]
+    %2 = nxdt.aten "aten::silu"(%1) : ([[], []], partial [tp]) -> [[], []]
+    ```
+    Output:
+    ```
+    error: model.mlp: operand 0 is partial over [tp], but aten::silu is not linear in it; reshard it to the sum first
+    ```
+  }];
+}
+
+def VerifyReductionScale : Pass<"verify-reduction-scale", "::mlir::ModuleOp"> {
+  let summary = "Check that gradients carry one over the number of tokens, once";
+  let description = [{
+    Backwards from the optimizer: a parameter's gradient is its own accumulator,
+    times `grad_scale`, which is 1 / `token_count` (and the clipping), and
+    nothing else; so is the loss. The norm that clips counts each gradient once.
+    Accumulators start from zero and grow by what a micro-batch gives. No
+    program has gained or lost a constant factor since `record-scales`: neither
+    partitioning nor a reduction multiplies by anything.
+
+    Over which ranks sums are taken is in the types: see `verify-sharding`. Runs
+    on shardings and on local programs alike.
+
+    Input:
+    ```mlir
+    %0 = nxdt.reshard %grad {reason = "..."} : ... partial [dp] -> ...
+    %1 = nxdt.aten "aten::div.Scalar"(%0, 2.0) : ...  // the number of dp ranks
+    %p1, %m1, %v1 = nxdt.adamw %p, %1, %m, %v, %lr, %step, %scale {...} : ...
+    ```
+    Output:
+    ```
+    error: w: the gradient is 5.000000e-01 times @w.grad; sums over ranks and micro-batches are divided by the number of tokens, and by nothing else
+    ```
+  }];
+}
+
 def Recompute : Pass<"recompute", "::mlir::ModuleOp"> {
   let summary = "Compute values again in the backward instead of keeping them";
   let description = [{
@@ -317,6 +390,68 @@ def Recompute : Pass<"recompute", "::mlir::ModuleOp"> {
     %3 = nxdt.aten "aten::mul.Tensor"(%1, %2) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
     ```
   }];
+}
+
+def SplitStages : Pass<"split-stages", "::mlir::ModuleOp"> {
+  let summary = "Programs of the stages of a pipeline";
+  let description = [{
+    Cuts `train_step` and `eval_step` into chunks, as `nxdt.pipeline` and the
+    axis `pp` of the mesh say; chunk c lies on stage c modulo pp. An op that
+    uses a layer's parameter is in the layer's chunk; all else goes where fewest
+    bytes are sent, found as a minimum cut. What depends on constants and inputs
+    only is computed wherever it is needed. A tensor that another program of the
+    micro-batch needs is a buffer of the role `carry`; over each border that it
+    crosses leads a `nxdt.channel`, from neighbour to neighbour.
+
+    Programs that run once per step get a copy per stage, without what belongs
+    to parameters of other stages; sums over all parameters are summed over
+    `pp`. A parameter that several stages use belongs to the first: copies send
+    it their gradient, and get the new value.
+
+    Layers are cut where `nxdt.pipeline` names the last layer of each chunk, or
+    so that the most expensive chunk costs as little as can be.
+
+    Input:
+    ```mlir
+    module attributes {nxdt.mesh = #nxdt.mesh<pp = 2>, nxdt.pipeline = {chunks_per_stage = 1 : i64, micro_batches = 2 : i64}}
+    func.func @train_step(%x: ... {nxdt.buffer = @x}, %w0: ... {nxdt.buffer = @layers.0.weight}, %w1: ... {nxdt.buffer = @layers.1.weight}) {
+      %0 = nxdt.aten "aten::linear"(%x, %w0, none)
+      %1 = nxdt.aten "aten::linear"(%0, %w1, none)
+      ...
+    ```
+    Output:
+    ```mlir
+    nxdt.buffer @act0.0 {role = "carry"}
+    nxdt.buffer @act0.1 {role = "carry"}
+    nxdt.channel @act0.0-1 from 0 @act0.0 to 1 @act0.1 {reason = "result of layers.0 for chunk 1"}
+    func.func @forward.0(%x: ..., %w0: ...) -> (... {nxdt.buffer = @act0.0}) attributes {nxdt.program = "forward.0", nxdt.stage = 0 : i64}
+    func.func @forward.1(%0: ... {nxdt.buffer = @act0.1}, %w1: ...) attributes {nxdt.program = "forward.1", nxdt.stage = 1 : i64}
+    ```
+  }];
+  let dependentDialects = ["::mlir::func::FuncDialect", "::nxdt::NxdtDialect"];
+}
+
+def ScheduleStages : Pass<"schedule-stages", "::mlir::ModuleOp"> {
+  let summary = "What each stage of a pipeline does, in order";
+  let description = [{
+    One forward, one backward (1F1B) for one chunk per stage, its interleaved
+    form for several, and forward passes only for `eval_step`; `update_step` gets
+    a schedule where stages share parameters. Receives begin early, sends are
+    waited for late, tensors are freed when nobody needs them. Every schedule is
+    proved by code that did not make it: order, data, tensors in flight, and that
+    stages never wait for each other in a circle.
+
+    Input: a module that split-stages has cut, with
+    ```mlir
+    nxdt.channel @act0.0-1 from 0 @act0.0 to 1 @act0.1 {after = "forward.0", before = "forward.1", reason = "result of layers.0"}
+    ```
+    Output:
+    ```mlir
+    nxdt.schedule @train_step.schedule.s1 {program = "train_step", stage = 1 : i64, micro_batches = 2 : i64, actions = [
+      "recv act0.0-1 0", "recv act0.0-1 1", "wait act0.0-1 0", "run forward.1 0", "run backward.1 0", ...]}
+    ```
+  }];
+  let dependentDialects = ["::nxdt::NxdtDialect"];
 }
 
 def MarkOrigins : Pass<"mark-origins", "::mlir::ModuleOp"> {

@@ -61,10 +61,27 @@ struct Traffic {
   int64_t sentBytes = 0;
 };
 
+/// How often a program runs in a stage: by its name, or as schedules say.
+int64_t runsOf(const Plan &plan, const Program &program, Stage stage,
+               int64_t microBatches);
+
 /// What a rank's programs of a stage move with this many micro-batches, by
 /// group and kind; what does not communicate is left out.
 std::vector<Traffic> trafficOf(const Plan &plan, Stage stage,
                                int64_t microBatches);
+
+/// One channel of one rank.
+struct ChannelTraffic {
+  std::string name;
+  int64_t peer = 0; ///< stage
+  bool isSend = false;
+  int64_t calls = 0;
+  int64_t bytes = 0; ///< sent, or received
+};
+
+/// What the schedules of a stage move, in the order of the plan's channels;
+/// those that they do not use are left out.
+std::vector<ChannelTraffic> channelTrafficOf(const Plan &plan, Stage stage);
 
 } // namespace nxdt::plan
 

@@ -27,7 +27,18 @@ std::string toJson(const Plan &plan);
 /// Strict: an unknown or missing field, kind, version, a duplicate key or a
 /// number out of range throws UserError. Says nothing about whether the plan
 /// makes sense: that is PlanVerify.h's part.
+/// UserError too if the text holds the plans of several stages.
 Plan fromJson(std::string_view text, const std::string &what);
+
+/// A family of one is the JSON of its plan.
+std::string toJson(const PlanFamily &family);
+
+/// The same strictness; a single plan is a family of one.
+PlanFamily familyFromJson(std::string_view text, const std::string &what);
+
+/// `run forward.1 3`: as an action stands in the JSON. An index that does not
+/// exist is shown as `#7`.
+std::string actionText(const Plan &plan, const Action &action);
 
 } // namespace nxdt::plan
 

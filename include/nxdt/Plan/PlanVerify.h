@@ -26,8 +26,19 @@ namespace nxdt::plan {
 /// `frees` exactly the last uses (derived again, not trusted), sizes that do
 /// not overflow, values that match the buffers they are bound to, unique
 /// names, owners and roles complete, the bytes of `memory` equal to those of
-/// the buffers. `what` names the plan in messages.
+/// the buffers; carries written once by a program that writes them and dropped
+/// by last uses only; schedules, run without tensors, that use no carry that is
+/// not there, leave none over and wait once for all that they start.
+/// `what` names the plan in messages.
 void verify(const Plan &plan, const std::string &what);
+
+/// The same for each stage, and what no stage knows alone: as many as the mesh
+/// has, equal heads, the same schedules and micro-batches, channels whose ends
+/// agree in name, direction, peer, type and layout, and whose tensors are
+/// received in the order in which they are sent; parameters on several stages
+/// alike. Whether the stages can wait for each other for ever is not looked
+/// at.
+void verifyFamily(const PlanFamily &family, const std::string &what);
 
 /// For each instruction the temporaries whose last use it is, ascending: what
 /// `frees` must hold. A result that nobody uses is freed where it is made.

@@ -88,12 +88,32 @@ public:
     return out;
   }
 
-  /// The plan, with `frees` and `memory` filled in.
+  void channel(const std::string &name, bool isSend, int64_t peer,
+               const std::string &buffer) {
+    plan.channels.push_back({name, isSend, peer, indices.at(buffer), "test"});
+  }
+  /// An action of the last schedule.
+  void act(ActionKind kind, const std::string &name, int64_t microBatch) {
+    auto find = [&](const auto &list) {
+      for (size_t i = 0; i < list.size(); ++i)
+        if (list[i].name == name)
+          return int32_t(i);
+      return -1;
+    };
+    int32_t index = kind == ActionKind::Run    ? find(plan.programs)
+                    : kind == ActionKind::Free ? find(plan.buffers)
+                                               : find(plan.channels);
+    plan.schedules.back().actions.push_back({kind, index, microBatch});
+  }
+
+  /// The plan, with `frees` of temporaries and `memory` filled in.
   Plan take() {
     for (Program &program : plan.programs) {
       auto uses = lastUses(program);
-      for (size_t i = 0; i < uses.size(); ++i)
-        program.instructions[i].frees = uses[i];
+      for (size_t i = 0; i < uses.size(); ++i) {
+        std::vector<int32_t> &frees = program.instructions[i].frees;
+        frees.insert(frees.end(), uses[i].begin(), uses[i].end());
+      }
     }
     plan.memory = bufferBytes(plan);
     return plan;

@@ -220,9 +220,12 @@ TEST(RankFiles, AnyStrategyContinuesAnyOther) {
 }
 
 TEST(RankFiles, LayoutTellsStrategiesApart) {
-  EXPECT_EQ(layoutOf(shardPlan(2, 2, true)), layoutOf(shardPlan(2, 2, true)));
-  EXPECT_NE(layoutOf(shardPlan(2, 2, true)), layoutOf(shardPlan(2, 2, false)));
-  EXPECT_NE(layoutOf(shardPlan(2, 1, true)), layoutOf(shardPlan(1, 2, true)));
+  EXPECT_EQ(layoutOf({{shardPlan(2, 2, true)}}),
+            layoutOf({{shardPlan(2, 2, true)}}));
+  EXPECT_NE(layoutOf({{shardPlan(2, 2, true)}}),
+            layoutOf({{shardPlan(2, 2, false)}}));
+  EXPECT_NE(layoutOf({{shardPlan(2, 1, true)}}),
+            layoutOf({{shardPlan(1, 2, true)}}));
 }
 
 /// tp 2 x dp 2 -> tp 4 -> one rank: the bytes are those of one rank.
@@ -237,9 +240,9 @@ TEST(RankFiles, ReshardingRoundTrip) {
          {Strategy{1, 4, true}, Strategy{2, 2, false}, Strategy{1, 1, false}}) {
       Plan plan = shardPlan(to.dp, to.tp, to.zero1, mixed);
       CheckpointReader reader(tag);
-      tag = reshard(reader, plan, dir.path, "step" + std::to_string(i++));
+      tag = reshard(reader, {{plan}}, dir.path, "step" + std::to_string(i++));
       CheckpointReader again(tag);
-      EXPECT_EQ(again.head().layout, layoutOf(plan));
+      EXPECT_EQ(again.head().layout, layoutOf({{plan}}));
       expectSame(loadCheckpoint(tag), expected, to.text());
     }
     // The last one: the same files as if one rank had trained.
@@ -253,14 +256,14 @@ TEST(RankFiles, ReshardingToAnotherPrecision) {
   std::string tag = saved(dir.path, shardPlan(2, 2, true, /*mixed=*/true));
   CheckpointData mixed = loadCheckpoint(tag);
   CheckpointReader reader(tag);
-  std::string fp32 =
-      reshard(reader, shardPlan(1, 2, true, /*mixed=*/false), dir.path, "f");
+  std::string fp32 = reshard(reader, {{shardPlan(1, 2, true, /*mixed=*/false)}},
+                             dir.path, "f");
   CheckpointData data = loadCheckpoint(fp32);
   EXPECT_EQ(data.optimizer.count("master"), 0u);
   expectSame(data.model, mixed.optimizer.at("master"), "fp32");
   CheckpointReader back(fp32);
   expectSame(
-      loadCheckpoint(reshard(back, shardPlan(2, 1, true), dir.path, "b")),
+      loadCheckpoint(reshard(back, {{shardPlan(2, 1, true)}}, dir.path, "b")),
       mixed, "back");
 }
 
@@ -272,7 +275,7 @@ TEST(RankFiles, ReshardingWhatDoesNotFit) {
     change(plan);
     CheckpointReader reader(tag);
     try {
-      reshard(reader, plan, dir.path, "y");
+      reshard(reader, {{plan}}, dir.path, "y");
     } catch (const UserError &e) {
       return std::string(e.what());
     }

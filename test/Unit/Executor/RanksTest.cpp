@@ -160,18 +160,24 @@ TEST(Ranks, CoordinatesAndPartsOfAxes) {
   coordinate("tp", {"tp"});
   coordinate("both", {"tp", "dp"});
   coordinate("half", {"tp:(1)2"});
-  b.buffer("sum", DType::I64, {});
-  b.buffer("highest", DType::I64, {});
+  b.shard("term", {}, {}, Role::Scalar, DType::I64);
+  b.plan.buffers.back().partial = {"tp:(2)2"};
+  b.shard("sum", {}, {}, Role::Scalar, DType::I64);
+  b.shard("parts", {8}, {{"tp", "dp"}}, Role::Scalar, DType::I64);
+  b.shard("highest", {}, {}, Role::Scalar, DType::I64);
   b.program("add");
-  b.collective(Collective::AllReduce, b.use("tp"), b.use("sum"), {"tp:(2)2"});
-  b.collective(Collective::AllReduce, b.use("both"), b.use("highest"),
-               {"dp", "tp"})
+  b.collective(Collective::AllReduce, b.use("term"), b.use("sum"), {"tp:(2)2"});
+  ValueRef own = b.temporary(DType::I64, {});
+  b.call("aten::amax", {b.use("parts"), std::vector<int64_t>{0}, false}, {own});
+  b.collective(Collective::AllReduce, own, b.use("highest"), {"dp", "tp"})
       .reduction = Reduction::Max;
   onAllRanks(b.take(), [&](Executor &executor) {
     int64_t tp = executor.rank() % 4, dp = executor.rank() / 4;
     EXPECT_EQ(executor.buffer("tp").item<int64_t>(), tp);
     EXPECT_EQ(executor.buffer("both").item<int64_t>(), tp * 2 + dp);
     EXPECT_EQ(executor.buffer("half").item<int64_t>(), tp / 2);
+    executor.buffer("term").copy_(executor.buffer("tp"));
+    executor.buffer("parts").fill_(executor.buffer("both"));
     executor.run("add");
     // Ranks 0 and 1 of the axis, and 2 and 3.
     EXPECT_EQ(executor.buffer("sum").item<int64_t>(), tp < 2 ? 1 : 5);
@@ -224,25 +230,39 @@ TEST(Ranks, MeshAndWorldMustBeTheSame) {
       << message;
 }
 
+/// The sum or the maximum of a vector that dp splits.
+Plan reducedPlan(Reduction reduction) {
+  PlanBuilder b = on(2, 1);
+  b.shard("x", {8}, {{"dp"}});
+  b.shard("y", {}, {});
+  b.program("reduce");
+  ValueRef own = b.temporary(DType::F32, {});
+  b.call(reduction == Reduction::Max ? "aten::amax" : "aten::sum.dim_IntList",
+         {b.use("x"), std::vector<int64_t>{0}, false}, {own});
+  if (reduction == Reduction::Sum)
+    b.plan.programs[0].instructions[0].args.push_back(None{});
+  b.collective(Collective::AllReduce, own, b.use("y"), {"dp"}).reduction =
+      reduction;
+  return b.take();
+}
+
 /// Ranks that do not run the same: the message is the world's own, with the
 /// module, the reason and the step.
 TEST(Ranks, DisagreementNamesTheCollective) {
-  Plan plan = zeroPlan(2, 1);
+  Plan plan = reducedPlan(Reduction::Sum);
   comm::LoopbackWorld world(meshOf(plan), groupSpecs(plan));
   std::string message = messageOf([&] {
     world.run([&](comm::RankView &rank) {
-      Plan own = plan;
-      own.programs[0].instructions[0].reduction =
-          rank.rank() ? Reduction::Max : Reduction::Sum;
       ExecutorOptions options;
       options.world = &rank;
-      Executor executor(own, options);
+      Executor executor(rank.rank() ? reducedPlan(Reduction::Max) : plan,
+                        options);
       rank.status().setStep(7);
-      executor.run("update");
+      executor.run("reduce");
     });
   });
   EXPECT_EQ(message.find("comm: ranks disagree"), 0u) << message;
-  for (const char *part : {"step 7", "test.0: test", "reduce_scatter(max)"})
+  for (const char *part : {"step 7", "test.1: test", "all_reduce(max)"})
     EXPECT_NE(message.find(part), std::string::npos) << part << ": " << message;
 }
 

@@ -9,114 +9,27 @@
 // UserError, none in a crash or in silence.
 //
 //===----------------------------------------------------------------------===//
+#include "Mutations.h"
 #include "SamplePlan.h"
-#include "nxdt/Plan/PlanJson.h"
-#include "nxdt/Support/UserError.h"
 
-#include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 #include <random>
 
 namespace nxdt::plan {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-bool isRefused(const std::string &text) {
-  try {
-    verify(fromJson(text, "p.json"), "p.json");
-  } catch (const UserError &) {
-    return true;
-  }
-  return false;
-}
-
-/// Pointers to every node of the document but the root.
-std::vector<Json::json_pointer> nodes(const Json &json) {
-  std::vector<Json::json_pointer> out;
-  std::vector<Json::json_pointer> todo = {Json::json_pointer()};
-  while (!todo.empty()) {
-    Json::json_pointer at = todo.back();
-    todo.pop_back();
-    if (!at.empty())
-      out.push_back(at);
-    const Json &node = json[at];
-    if (node.is_object())
-      for (const auto &[key, value] : node.items())
-        todo.push_back(at / key);
-    else if (node.is_array())
-      for (size_t i = 0; i < node.size(); ++i)
-        todo.push_back(at / i);
-  }
-  return out;
-}
-
-/// An argument may be of many kinds: what it must be, only its operator's
-/// schema knows.
-bool isArgument(const Json::json_pointer &at) {
-  return at.to_string().find("/args/") != std::string::npos;
-}
-
 TEST(PlanMutation, TruncatedAnywhere) {
-  for (const Plan &plan : {samplePlan(), shardedPlan()}) {
-    std::string text = toJson(plan);
-    ASSERT_FALSE(isRefused(text));
-    // Without the newline at the end it is still whole.
-    for (size_t size = 0; size + 1 < text.size(); ++size)
-      EXPECT_TRUE(isRefused(text.substr(0, size))) << size;
-  }
-}
-
-void checkWrongTypes(const Plan &plan) {
-  const Json original = Json::parse(toJson(plan));
-  const Json others[] = {
-      nullptr,        true,
-      -12345678901,   1.5,
-      "a string",     Json::array(),
-      Json::object(), Json::array({Json::array({"x", "y", "z"})})};
-  int64_t tried = 0;
-  for (const auto &at : nodes(original)) {
-    if (isArgument(at))
-      continue;
-    for (const Json &other : others) {
-      // A change to the same type may be legal; other tests make those.
-      if (original[at].type() == other.type() ||
-          (original[at].is_number_integer() && other.is_number_integer()))
-        continue;
-      // Nothing but the type may be wrong: an empty list is a list.
-      Json json = original;
-      json[at] = other;
-      EXPECT_TRUE(isRefused(json.dump())) << at.to_string() << " " << other;
-      ++tried;
-    }
-  }
-  EXPECT_GT(tried, 1000);
+  checkTruncated(toJson(samplePlan()));
+  checkTruncated(toJson(shardedPlan()));
 }
 
 TEST(PlanMutation, WrongTypes) {
-  checkWrongTypes(samplePlan());
-  checkWrongTypes(shardedPlan());
-}
-
-void checkFields(const Plan &plan) {
-  const Json original = Json::parse(toJson(plan));
-  for (const auto &at : nodes(original)) {
-    Json json = original;
-    if (original[at].is_object()) {
-      json[at]["unknown"] = 1;
-      EXPECT_TRUE(isRefused(json.dump())) << at.to_string();
-    }
-    if (!original[at.parent_pointer()].is_object())
-      continue;
-    json = original;
-    json[at.parent_pointer()].erase(at.back());
-    EXPECT_TRUE(isRefused(json.dump())) << at.to_string();
-  }
+  checkWrongTypes(toJson(samplePlan()));
+  checkWrongTypes(toJson(shardedPlan()));
 }
 
 TEST(PlanMutation, MissingAndUnknownFields) {
-  checkFields(samplePlan());
-  checkFields(shardedPlan());
+  checkFields(toJson(samplePlan()));
+  checkFields(toJson(shardedPlan()));
 }
 
 TEST(PlanMutation, Slots) {

@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+# Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""How many wrong programs are refused before anything runs, and by whom.
+
+    python3 bench/mutation.py [--bin build/bin] [--cases DIR...] [--every N] [--strategies NAME,...] [--out bench/results/mutation.md]
+
+Each case is compiled under six strategies. Of what nxdt-opt made (the phases `sharded` and `spmd`, and the plan), every exchange
+between ranks, every factor and every declaration is broken in each way that nxdt-mutate-ir and nxdt-mutate-plan know (with --every
+each N-th). What is not broken must be accepted. Exit status 1 if a mutant survives that is not of the kinds in KNOWN.
+"""
+
+import argparse
+import collections
+import datetime
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+STRATEGIES = {
+    "tp 2": (2, {"tensor_model_parallel_size": 2}),
+    "tp 4, sequence_parallel": (4, {"tensor_model_parallel_size": 4, "sequence_parallel": True}),
+    "dp 2, zero1": (2, {"zero1": True}),
+    "dp 2, no zero1": (2, {"zero1": False}),
+    "tp 2 x dp 2, sequence_parallel, zero1": (4, {"tensor_model_parallel_size": 2, "sequence_parallel": True, "zero1": True}),
+    "tp 4 x dp 2, no zero1": (8, {"tensor_model_parallel_size": 4, "zero1": False}),
+}
+# Two tensors of one type, in one place of the mesh, read in each other's stead: no type and no factor tells them apart. Only running
+# the program does.
+KNOWN = {("sharded", "swap operands"), ("spmd", "swap operands")}
+# Classes of bugs that training frameworks had again and again, and the mutants that are these bugs.
+CLASSES = [
+    ("A replicated weight's gradient, a partial sum on each rank, is never reduced (Megatron-LM issue 7452)",
+     lambda m: m.phase == "plan" and m.kind.startswith("delete") and "one rank" not in m.kind and m.place.startswith("finish_step")),
+    ("A gradient or loss is reduced twice", lambda m: m.kind in ("reduce twice", "reduce what is whole")),
+    ("A gradient carries a factor of tp, or of 1 / dp, too many",
+     lambda m: m.kind.startswith(("re-scale", "scale ", "constant "))),
+    ("The gradients' norm counts replicated or tied tensors several times, or leaves some out",
+     lambda m: "norm" in m.kind or ("reduce twice" in m.kind and m.place.startswith("finish_step"))),
+    ("Ranks run collectives in another order, or one of them misses one",
+     lambda m: "on one rank" in m.kind or "every other rank" in m.kind),
+    ("Padding or another rank's rows are summed", lambda m: m.kind == "fill a mask with ones"),
+    ("A group of the wrong axes", lambda m: m.kind.startswith("re-axes")),
+]
+Mutant = collections.namedtuple("Mutant", "phase kind place verifier")
+
+
+def run(command):
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    if done.returncode:
+        errors = [line for line in done.stderr.splitlines() if not line.startswith(("note", "remark", "warning"))]
+        sys.exit(f"error: {' '.join(map(str, command))}\n" + "\n".join(errors[:5]))
+    return done.stdout
+
+
+def mutants_of(options, case, strategy, work):
+    ranks, keys = STRATEGIES[strategy]
+    overrides = [f"trainer.devices={ranks}"] + [f"distributed_strategy.{key}={value}" for key, value in keys.items()]
+    found = []
+    for phase in ("sharded", "spmd", "plan"):
+        run([options.bin / "nxdt-opt", case / "config.yaml", *overrides, f"--emit={phase}", "-o", work / phase])
+        if phase == "plan":
+            text = run([options.bin / "nxdt-mutate-plan", work / phase / "plan.json", f"--every={options.every}"])
+        else:
+            text = run([options.bin / "nxdt-mutate-ir", work / phase, f"--phase={phase}", f"--every={options.every}"])
+        found += [Mutant(*line.split("\t")) for line in text.splitlines()]
+    return found
+
+
+def rate(mutants):
+    killed = sum(mutant.verifier != "survived" for mutant in mutants)
+    return f"{killed} of {len(mutants)} ({100 * killed / max(len(mutants), 1):.2f} %)"
+
+
+def report(options, results):
+    everything = [mutant for mutants in results.values() for mutant in mutants]
+    lines = ["# Wrong programs, and who refuses them", "",
+             f"`python3 bench/mutation.py`, {datetime.date.today()}" + (f", every {options.every}th mutant." if options.every > 1 else "."),
+             "What is counted: the head of bench/mutation.py. What each verifier proves: docs/Verification.md.", "",
+             f"Refused: {rate(everything)}.", "", "| case, strategy | refused |", "|---|---|"]
+    for (case, strategy), mutants in results.items():
+        lines.append(f"| {case}, {strategy} | {rate(mutants)} |")
+    verifiers = sorted({mutant.verifier for mutant in everything} - {"survived"})
+    lines += ["", "By the first verifier that refuses:", "", "| phase | " + " | ".join(verifiers) + " | survived |",
+              "|---|" + "---|" * (len(verifiers) + 1)]
+    for phase in ("sharded", "spmd", "plan"):
+        counts = collections.Counter(mutant.verifier for mutant in everything if mutant.phase == phase)
+        lines.append(f"| {phase} | " + " | ".join(str(counts[v]) for v in [*verifiers, "survived"]) + " |")
+    lines += ["", "| phase | mutant | refused |", "|---|---|---|"]
+    kinds = collections.defaultdict(list)
+    for mutant in everything:
+        kinds[mutant.phase, mutant.kind].append(mutant)
+    for (phase, kind), mutants in sorted(kinds.items()):
+        lines.append(f"| {phase} | {kind} | {rate(mutants)} |")
+    lines += ["", "Bugs that training frameworks had, as mutants:", "", "| class | refused |", "|---|---|"]
+    for name, belongs in CLASSES:
+        lines.append(f"| {name} | {rate([mutant for mutant in everything if belongs(mutant)])} |")
+    survivors = collections.Counter((m.phase, m.kind, m.place.split()[0]) for m in everything if m.verifier == "survived")
+    lines += ["", "Survivors:", ""]
+    for (phase, kind, program), count in sorted(survivors.items()):
+        lines.append(f"- {phase}, {program}: {kind}, {count} times")
+    if survivors:
+        lines += ["", "Where operands are swapped, two tensors of one type that lie in the same way are read in each other's stead. No type "
+                      "and no factor tells them apart; only running the program does."]
+    else:
+        lines.append("none")
+    return "\n".join(lines) + "\n"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--bin", type=Path, default=ROOT / "build" / "bin")
+    parser.add_argument("--cases", type=Path, nargs="+", default=[ROOT / "test" / "EndToEnd" / "cases" / "bias_linear"])
+    parser.add_argument("--strategies", default=",".join(str(i) for i in range(len(STRATEGIES))), help="numbers, from 0")
+    parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    names = list(STRATEGIES)
+    results = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for case in options.cases:
+            for number in options.strategies.split(","):
+                strategy = names[int(number)]
+                results[case.name, strategy] = mutants_of(options, case, strategy, Path(folder))
+                print(f"{case.name}, {strategy}: {rate(results[case.name, strategy])}", flush=True)
+    if options.out:
+        options.out.write_text(report(options, results))
+    everything = [mutant for mutants in results.values() for mutant in mutants]
+    unknown = [m for m in everything if m.verifier == "survived" and (m.phase, m.kind) not in KNOWN]
+    for mutant in unknown:
+        print("survived:", *mutant, sep="\t")
+    missing = [name for name, belongs in CLASSES if not any(belongs(mutant) for mutant in everything)]
+    if missing:
+        sys.exit("error: no mutant is of these classes: " + "; ".join(missing))
+    sys.exit(1 if unknown else 0)
+
+
+if __name__ == "__main__":
+    main()

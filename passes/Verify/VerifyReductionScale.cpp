@@ -1,0 +1,430 @@
+//===- VerifyReductionScale.cpp - one over the tokens, once ---------------===//
+//
+// Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Follows gradients, loss and token count from their accumulators to where they
+// are used, backwards from there. That a sum is taken over the right ranks is
+// in the types (verify-sharding) and in the plan (verify-spmd); here it is what
+// else they are multiplied by.
+//
+//===----------------------------------------------------------------------===//
+#include "Scales.h"
+
+#include "llvm/ADT/StringSet.h"
+
+namespace nxdt {
+#define GEN_PASS_DEF_VERIFYREDUCTIONSCALE
+#include "nxdt/Passes/Passes.h.inc"
+} // namespace nxdt
+
+using namespace mlir;
+using namespace nxdt;
+
+namespace {
+struct VerifyReductionScalePass
+    : nxdt::impl::VerifyReductionScaleBase<VerifyReductionScalePass> {
+  void runOnOperation() override;
+
+private:
+  void verifyConstants(func::FuncOp func);
+  void verifyAccumulation(func::FuncOp step, func::FuncOp begin);
+  void verifyBegin(func::FuncOp begin, StringRef accumulator);
+  void verifyMean(func::FuncOp finish, StringRef mean, StringRef sum,
+                  StringRef count);
+  void verifyReducedGrads(func::FuncOp finish);
+  void verifyClip(func::FuncOp finish);
+  void verifySquares(Operation *user, Value sum, StringRef what,
+                     llvm::StringSet<> &counted);
+  void verifyNorm(Operation *user, Value value, StringRef what,
+                  llvm::StringSet<> counted);
+  void verifyParamNorm(func::FuncOp program);
+  void verifyUpdate(func::FuncOp update);
+  void verifyOptimizer(func::FuncOp update, Operation *op, unsigned scaleAt);
+
+  /// The value must be `buffer` itself, once.
+  bool isOnce(Operation *user, Value value, StringRef buffer, StringRef what);
+  BufferOp bufferBehind(Value value);
+  Value resultFor(func::FuncOp func, StringRef buffer);
+  func::FuncOp program(StringRef name);
+  InFlightDiagnostic fail(Operation *op) {
+    isBroken = true;
+    return op->emitError();
+  }
+
+  SymbolTable *symbols = nullptr;
+  bool isBroken = false;
+};
+} // namespace
+
+func::FuncOp VerifyReductionScalePass::program(StringRef name) {
+  auto func = symbols->lookup<func::FuncOp>(name);
+  if (!func)
+    fail(getOperation()) << "there is no program '" << name
+                         << "'; run build-step first";
+  return func;
+}
+
+/// The buffer whose content a value is; null if it is none.
+BufferOp VerifyReductionScalePass::bufferBehind(Value value) {
+  auto argument = dyn_cast<BlockArgument>(value);
+  if (!argument)
+    return {};
+  auto func = cast<func::FuncOp>(argument.getOwner()->getParentOp());
+  return bufferOf(func, argument.getArgNumber(), *symbols);
+}
+
+/// What a program writes to a buffer; null if it does not.
+Value VerifyReductionScalePass::resultFor(func::FuncOp func, StringRef buffer) {
+  for (unsigned i = 0; i < func.getNumResults(); ++i) {
+    auto name = func.getResultAttrOfType<FlatSymbolRefAttr>(i, kBufferAttr);
+    if (name && name.getValue() == buffer)
+      return func.front().getTerminator()->getOperand(i);
+  }
+  return {};
+}
+
+bool VerifyReductionScalePass::isOnce(Operation *user, Value value,
+                                      StringRef buffer, StringRef what) {
+  Multiple from = multipleOf(value);
+  BufferOp found = bufferBehind(from.base);
+  if (!found || found.getSymName() != buffer) {
+    auto diagnostic = fail(user)
+                      << what << " must be @" << buffer << ", but comes from ";
+    if (found)
+      diagnostic << "@" << found.getSymName();
+    else if (Operation *op = from.base.getDefiningOp())
+      diagnostic << "'"
+                 << (isa<AtenOp>(op) ? cast<AtenOp>(op).getCallee()
+                                     : op->getName().getStringRef())
+                 << "'";
+    else
+      diagnostic << "somewhere else";
+    return false;
+  }
+  if (from.factor == 1.0)
+    return true;
+  fail(user) << what << " is " << from.factor << " times @" << buffer
+             << "; sums over ranks and micro-batches are divided by the number "
+                "of tokens, and by nothing else";
+  return false;
+}
+
+//===----------------------------------------------------------------------===//
+// Constants
+//===----------------------------------------------------------------------===//
+
+/// No factor came or went since the step was built: neither partitioning nor
+/// reductions multiply by anything.
+void VerifyReductionScalePass::verifyConstants(func::FuncOp func) {
+  auto programs = getOperation()->getAttrOfType<DictionaryAttr>(kScalesAttr);
+  auto counts = programs.getAs<DictionaryAttr>(func.getName());
+  if (!counts) {
+    fail(func) << "program '" << func.getName() << "' is not in '"
+               << kScalesAttr << "'";
+    return;
+  }
+  auto scales = scalesOf(func, /*again=*/false);
+  auto countOf = [&](StringRef scale) -> int64_t {
+    auto count = counts.getAs<IntegerAttr>(scale);
+    return count ? count.getInt() : 0;
+  };
+  for (auto &[scale, ops] : scales)
+    if (int64_t(ops.size()) > countOf(scale))
+      fail(ops.back()) << "program '" << func.getName() << "' has "
+                       << ops.size() << " times '" << scale
+                       << "', the step as it was built " << countOf(scale)
+                       << " times: a factor too many";
+  for (NamedAttribute count : counts)
+    if (!scales.contains(count.getName().str()) ||
+        int64_t(scales[count.getName().str()].size()) <
+            cast<IntegerAttr>(count.getValue()).getInt())
+      fail(func) << "program '" << func.getName() << "' has lost a '"
+                 << count.getName().getValue() << "'";
+  for (auto &[scale, ops] : scalesOf(func, /*again=*/true))
+    if (countOf(scale) == 0 && !scales.contains(scale))
+      fail(ops.back()) << "'" << scale
+                       << "' is said to be computed again, but never was";
+}
+
+//===----------------------------------------------------------------------===//
+// Accumulators
+//===----------------------------------------------------------------------===//
+
+void VerifyReductionScalePass::verifyBegin(func::FuncOp begin,
+                                           StringRef accumulator) {
+  Value first = resultFor(begin, accumulator);
+  if (!first || constantOf(first) != 0.0)
+    fail(begin) << "program '" << begin.getName() << "' does not set @"
+                << accumulator << " to zero: a step would add to the last one";
+}
+
+/// Accumulators grow by what a micro-batch gives, as it is: loss and count as
+/// sums, gradients in the parameters' own units.
+void VerifyReductionScalePass::verifyAccumulation(func::FuncOp step,
+                                                  func::FuncOp begin) {
+  llvm::StringSet<> seen;
+  for (auto op : step.getOps<AccumulateOp>()) {
+    auto before = op.getAcc().getDefiningOp<AccumulateOp>();
+    bool isFirst = !before;
+    Value start = op.getAcc();
+    for (; before; before = start.getDefiningOp<AccumulateOp>())
+      start = before.getAcc();
+    BufferOp buffer = bufferBehind(start);
+    if (!buffer) {
+      fail(op) << "accumulates into something that is no buffer as it was at "
+                  "the beginning of the program";
+      continue;
+    }
+    // How many parts a gradient has is counted with the factors.
+    if (!seen.insert(buffer.getSymName()).second && isFirst)
+      fail(op) << "accumulates into @" << buffer.getSymName() << " twice";
+    // Padding may be set to zero in between.
+    Value written = resultFor(step, buffer.getSymName());
+    Multiple from = written ? multipleOf(written) : Multiple{};
+    Value sum = op.getResult();
+    while (sum.hasOneUse()) {
+      auto next = dyn_cast<AccumulateOp>(*sum.user_begin());
+      if (!next || next.getAcc() != sum)
+        break;
+      sum = next.getResult();
+    }
+    if (from.base != sum || from.factor != 1.0)
+      fail(op) << "accumulates into @" << buffer.getSymName()
+               << ", but program '" << step.getName()
+               << "' writes something else there";
+    verifyBegin(begin, buffer.getSymName());
+    // Loss, up to its sign; the number of tokens.
+    double factor = multipleOf(op.getValue()).factor;
+    bool isCount = isa<IntegerType>(typeOf(op.getAcc()).getElementType());
+    if (buffer.getRole() == "scalar" && factor != 1.0 &&
+        (isCount || factor != -1.0))
+      fail(op) << "adds " << factor << " times a micro-batch's sum to @"
+               << buffer.getSymName()
+               << "; loss and tokens are divided once, when the step ends";
+  }
+  if (step.getName() == "train_step")
+    for (auto buffer : getOperation().getOps<BufferOp>())
+      if (buffer.getRole() == "grad" && !seen.contains(buffer.getSymName()))
+        fail(step) << "program '" << step.getName() << "' does not accumulate @"
+                   << buffer.getSymName();
+  for (auto op : step.getOps<CrossEntropyBackwardOp>())
+    if (constantOf(op.getDloss()) != 1.0)
+      fail(op) << "the gradient of the summed loss is one, and nothing else";
+}
+
+//===----------------------------------------------------------------------===//
+// The end of a step
+//===----------------------------------------------------------------------===//
+
+void VerifyReductionScalePass::verifyMean(func::FuncOp finish, StringRef mean,
+                                          StringRef sum, StringRef count) {
+  Value value = resultFor(finish, mean);
+  Multiple from = value ? multipleOf(value) : Multiple{};
+  auto division = value ? from.base.getDefiningOp<AtenOp>() : AtenOp();
+  if (!division || division.getCallee() != "aten::div.Tensor" ||
+      from.factor != 1.0) {
+    fail(finish) << "@" << mean << " must be @" << sum << " / @" << count
+                 << ", and nothing else";
+    return;
+  }
+  isOnce(division, division->getOperand(0), sum, "the loss");
+  isOnce(division, division->getOperand(1), count, "the number of tokens");
+}
+
+/// What the optimizer reads of a parameter's gradient is its accumulator.
+void VerifyReductionScalePass::verifyReducedGrads(func::FuncOp finish) {
+  llvm::StringMap<BufferOp> grads;
+  for (auto buffer : getOperation().getOps<BufferOp>())
+    if (buffer.getRole() == "grad")
+      grads[*buffer.getParam()] = buffer;
+  for (auto buffer : getOperation().getOps<BufferOp>()) {
+    if (buffer.getRole() != "reduced_grad")
+      continue;
+    BufferOp grad = grads.lookup(*buffer.getParam());
+    Value value = resultFor(finish, buffer.getSymName());
+    if (!grad || !value)
+      fail(buffer) << "is not written from the accumulator of '"
+                   << *buffer.getParam() << "'";
+    else
+      isOnce(value.getDefiningOp() ? value.getDefiningOp() : finish, value,
+             grad.getSymName(),
+             ("the reduced gradient of " + *buffer.getParam()).str());
+  }
+}
+
+/// A sum of sums of squares of buffers among `counted`, which are taken out.
+void VerifyReductionScalePass::verifySquares(Operation *user, Value sum,
+                                             StringRef what,
+                                             llvm::StringSet<> &counted) {
+  Multiple from = multipleOf(sum);
+  Operation *op = from.base.getDefiningOp();
+  auto aten = dyn_cast_if_present<AtenOp>(op);
+  if (from.factor != 1.0) {
+    fail(user) << "the norm of the " << what << " has a factor of "
+               << from.factor;
+  } else if (aten && aten.getCallee() == "aten::add.Tensor") {
+    verifySquares(op, aten->getOperand(0), what, counted);
+    verifySquares(op, aten->getOperand(1), what, counted);
+  } else if (isa_and_present<SquareSumOp, GlobalNormOp>(op)) {
+    for (Value tensor : op->getOperands()) {
+      Multiple summand = multipleOf(tensor);
+      BufferOp buffer = bufferBehind(summand.base);
+      if (!buffer || summand.factor != 1.0)
+        fail(op) << "squares something else than one of the " << what;
+      else if (!counted.erase(buffer.getSymName()))
+        fail(op) << "counts @" << buffer.getSymName()
+                 << " twice, or it is none of the " << what;
+    }
+  } else {
+    fail(user) << "the norm of the " << what << " is no sum of their squares";
+  }
+}
+
+/// A root of sums of squares, or the norm as one op; of each buffer once.
+void VerifyReductionScalePass::verifyNorm(Operation *user, Value value,
+                                          StringRef what,
+                                          llvm::StringSet<> counted) {
+  Multiple norm = multipleOf(value);
+  auto root = norm.base.getDefiningOp<AtenOp>();
+  if (norm.factor == 1.0 && root && root.getCallee() == "aten::sqrt")
+    verifySquares(root, root->getOperand(0), what, counted);
+  else if (norm.base.getDefiningOp<GlobalNormOp>())
+    verifySquares(user, value, what, counted);
+  else
+    fail(user) << "the norm of the " << what << " is no root of their squares";
+  SmallVector<StringRef> left(counted.keys().begin(), counted.keys().end());
+  llvm::sort(left);
+  for (StringRef name : left)
+    fail(user) << "the norm of the " << what << " lacks @" << name;
+}
+
+void VerifyReductionScalePass::verifyClip(func::FuncOp finish) {
+  auto clips = llvm::to_vector(finish.getOps<ClipScaleOp>());
+  if (clips.size() != 1) {
+    fail(finish) << "program 'finish_step' has " << clips.size()
+                 << " nxdt.clip_scale; gradients are divided by the number of "
+                    "tokens once";
+    return;
+  }
+  ClipScaleOp clip = clips[0];
+  if (resultFor(finish, "grad_scale") != clip.getScale())
+    fail(clip) << "its scale is not what is written to @grad_scale";
+  if (resultFor(finish, "grad_norm") != clip.getGradNorm())
+    fail(clip) << "its norm is not what is written to @grad_norm";
+  isOnce(clip, clip.getCount(), "token_count", "the number of tokens");
+  if (auto train = getOperation()->getAttrOfType<DictionaryAttr>(kTrainAttr))
+    if (train.get("max_norm") != clip.getMaxNormAttr())
+      fail(clip) << "clips at another norm than '" << kTrainAttr << "' says";
+  llvm::StringSet<> grads;
+  for (auto buffer : getOperation().getOps<BufferOp>())
+    if (buffer.getRole() == "grad")
+      grads.insert(buffer.getSymName());
+  verifyNorm(clip, clip.getAccNorm(), "gradients", grads);
+}
+
+/// Of each trained parameter the weight that the optimizer updates.
+void VerifyReductionScalePass::verifyParamNorm(func::FuncOp program) {
+  llvm::StringMap<StringRef> weights;
+  for (auto buffer : getOperation().getOps<BufferOp>())
+    if (buffer.getRole() == "grad")
+      weights.try_emplace(*buffer.getParam(), *buffer.getParam());
+  for (auto buffer : getOperation().getOps<BufferOp>())
+    if (buffer.getRole() == "master")
+      weights[*buffer.getParam()] = buffer.getSymName();
+  llvm::StringSet<> counted;
+  for (auto &entry : weights)
+    counted.insert(entry.second);
+  if (Value norm = resultFor(program, "param_norm"))
+    verifyNorm(program, norm, "parameters", counted);
+  else
+    fail(program) << "program 'norm_params' does not write @param_norm";
+}
+
+//===----------------------------------------------------------------------===//
+// The update
+//===----------------------------------------------------------------------===//
+
+/// An optimizer op: param, grad, ...; `scaleAt` is its scale's operand.
+void VerifyReductionScalePass::verifyOptimizer(func::FuncOp update,
+                                               Operation *op,
+                                               unsigned scaleAt) {
+  BufferOp param = bufferBehind(multipleOf(op->getOperand(0)).base);
+  if (!param || (param.getRole() != "param" && param.getRole() != "master")) {
+    fail(op) << "updates something that is no parameter";
+    return;
+  }
+  StringRef owner = param.getParam() ? *param.getParam() : param.getSymName();
+  StringRef wanted;
+  for (auto buffer : getOperation().getOps<BufferOp>())
+    if (buffer.getParam() && *buffer.getParam() == owner &&
+        (buffer.getRole() == "reduced_grad" ||
+         (buffer.getRole() == "grad" && wanted.empty())))
+      wanted = buffer.getSymName();
+  isOnce(op, op->getOperand(0), param.getSymName(), "the parameter");
+  isOnce(op, op->getOperand(1), wanted, "the gradient");
+  isOnce(op, op->getOperand(scaleAt), "grad_scale", "the scale");
+  isOnce(op, op->getOperand(scaleAt - 2), "lr", "the learning rate");
+  Value written = resultFor(update, param.getSymName());
+  Multiple from = written ? multipleOf(written) : Multiple{};
+  if (from.base != op->getResult(0) || from.factor != 1.0)
+    fail(op) << "its result is not what is written to @" << param.getSymName();
+}
+
+void VerifyReductionScalePass::verifyUpdate(func::FuncOp update) {
+  llvm::StringSet<> updated;
+  auto check = [&](Operation *op, unsigned scaleAt) {
+    verifyOptimizer(update, op, scaleAt);
+    if (BufferOp param = bufferBehind(multipleOf(op->getOperand(0)).base))
+      if (!updated
+               .insert(param.getParam() ? *param.getParam()
+                                        : param.getSymName())
+               .second)
+        fail(op) << "updates @" << param.getSymName() << " twice";
+  };
+  for (auto op : update.getOps<AdamWOp>())
+    check(op, 6);
+  for (auto op : update.getOps<SgdOp>())
+    check(op, 4);
+  for (auto buffer : getOperation().getOps<BufferOp>())
+    if (buffer.getRole() == "grad" && !updated.contains(*buffer.getParam()))
+      fail(update) << "program 'update_step' does not update @"
+                   << *buffer.getParam();
+}
+
+void VerifyReductionScalePass::runOnOperation() {
+  ModuleOp module = getOperation();
+  isBroken = false;
+  if (!module->getAttrOfType<DictionaryAttr>(kScalesAttr)) {
+    module.emitError("verify-reduction-scale needs the module attribute '")
+        << kScalesAttr << "'; run record-scales when the step is built";
+    return signalPassFailure();
+  }
+  // The programs of stages are parts of those that were verified before.
+  if (module->hasAttr(kChunksAttr))
+    return;
+  SymbolTable table(module);
+  symbols = &table;
+  for (auto func : module.getOps<func::FuncOp>())
+    verifyConstants(func);
+  func::FuncOp begin = program("begin_step"), train = program("train_step"),
+               finish = program("finish_step"), update = program("update_step"),
+               beginEval = program("begin_eval"), eval = program("eval_step"),
+               finishEval = program("finish_eval"),
+               normParams = program("norm_params");
+  if (!begin || !train || !finish || !update || !beginEval || !eval ||
+      !finishEval || !normParams)
+    return signalPassFailure();
+  verifyAccumulation(train, begin);
+  verifyAccumulation(eval, beginEval);
+  verifyMean(finish, "loss", "loss_sum", "token_count");
+  verifyMean(finishEval, "val_loss", "val_loss_sum", "val_token_count");
+  verifyReducedGrads(finish);
+  verifyClip(finish);
+  verifyUpdate(update);
+  verifyParamNorm(normParams);
+  if (isBroken)
+    signalPassFailure();
+}

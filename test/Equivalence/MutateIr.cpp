@@ -1,0 +1,110 @@
+//===- MutateIr.cpp - wrong programs, and who refuses them ----------------===//
+//
+// Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// nxdt-mutate-ir FILE.mlir --phase=sharded|spmd [--every=N]: breaks each
+// reshard, collective and factor of what nxdt-opt --emit=PHASE wrote (of these
+// ways every N-th), and prints a line per mutant: phase, kind, what was broken,
+// who refused it. The input itself must be accepted: exit code 1 if it is not.
+//
+//===----------------------------------------------------------------------===//
+#include "IrMutants.h"
+
+#include "nxdt/Emit/EmitPlan.h"
+#include "nxdt/Passes/Passes.h"
+#include "nxdt/Passes/Pipeline.h"
+#include "nxdt/Support/UserError.h"
+#include "nxdt/Verify/VerifyComm.h"
+#include "nxdt/Verify/VerifySpmd.h"
+
+#include "mlir/IR/Verifier.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace mlir;
+using namespace nxdt;
+
+/// Goes on to the plan, as nxdt-opt does.
+static std::string killerOfPlan(ModuleOp module) {
+  PassManager pm(module.getContext());
+  bool isBehind = false;
+  for (const Phase &phase : trainingPhases({})) {
+    if (isBehind)
+      phase.build(pm);
+    isBehind = isBehind || phase.name == "spmd";
+  }
+  if (failed(pm.run(module)))
+    return "passes behind it";
+  FailureOr<plan::Plan> plan = emitPlan(module);
+  if (failed(plan))
+    return "emit";
+  const char *verifier = "verify-comm";
+  try {
+    verifyComm(*plan, "mutant");
+    verifier = "verify-spmd";
+    verifySpmd(*plan, "mutant");
+  } catch (const UserError &) {
+    return verifier;
+  }
+  return "survived";
+}
+
+/// The first to refuse; "survived" if nobody does.
+static std::string killerOf(ModuleOp module, StringRef phase) {
+  if (failed(verify(module)))
+    return "op verifiers";
+  auto accepts = [&](std::unique_ptr<Pass> pass) {
+    PassManager pm(module.getContext());
+    pm.addPass(std::move(pass));
+    return succeeded(pm.run(module));
+  };
+  if (phase == "sharded" && !accepts(createVerifySharding()))
+    return "verify-sharding";
+  if (!accepts(createVerifyReductionScale()))
+    return "verify-reduction-scale";
+  return phase == "spmd" ? killerOfPlan(module) : "survived";
+}
+
+int main(int argc, char **argv) {
+  StringRef path, phase = "sharded";
+  int64_t every = 1, number = 0;
+  for (int i = 1; i < argc; ++i) {
+    StringRef argument = argv[i];
+    if (argument.consume_front("--phase="))
+      phase = argument;
+    else if (argument.consume_front("--every="))
+      every = std::stoll(argument.str());
+    else
+      path = argument;
+  }
+  MLIRContext context(MLIRContext::Threading::DISABLED);
+  context.loadDialect<NxdtDialect, func::FuncDialect>();
+  std::string said;
+  context.getDiagEngine().registerHandler([&](Diagnostic &diagnostic) {
+    if (said.empty())
+      said = diagnostic.str();
+    return success();
+  });
+  auto module = parseSourceFile<ModuleOp>(path, &context);
+  // On a clone: what follows the phase changes it.
+  OwningOpRef<ModuleOp> unchanged = module ? module->clone() : ModuleOp();
+  if (!module || killerOf(*unchanged, phase) != "survived") {
+    llvm::errs() << "error: " << path << " is refused as it is: " << said
+                 << '\n';
+    return 1;
+  }
+  forEachMutant(*module, [&](const IrChange &change) {
+    if (number++ % every)
+      return;
+    // The change is undone by taking the next clone.
+    IRMapping mapping;
+    OwningOpRef<ModuleOp> mutant = cast<ModuleOp>((*module)->clone(mapping));
+    change.apply(mapping);
+    llvm::outs() << phase << '\t' << change.kind << '\t' << change.place << '\t'
+                 << killerOf(*mutant, phase) << '\n';
+  });
+}

@@ -1,0 +1,73 @@
+//===- MutatePlan.cpp - wrong plans, and who refuses them -----------------===//
+//
+// Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// nxdt-mutate-plan PLAN.json [--every=N]: breaks each collective and each
+// declaration of a compiled plan in every way it knows (of these every N-th),
+// and prints a line per mutant: phase, kind, what was broken, who refused it.
+// The plan itself must be accepted: exit code 1 if it is not.
+//
+//===----------------------------------------------------------------------===//
+#include "PlanMutants.h"
+
+#include "nxdt/Plan/PlanJson.h"
+#include "nxdt/Plan/PlanVerify.h"
+#include "nxdt/Support/UserError.h"
+#include "nxdt/Verify/VerifyComm.h"
+#include "nxdt/Verify/VerifySpmd.h"
+
+#include <fstream>
+#include <iostream>
+#include <iterator>
+
+using namespace nxdt;
+
+/// The first to refuse; "survived" if nobody does.
+static std::string killerOf(const Mutant &mutant) {
+  const char *verifier = "plan::verify";
+  try {
+    plan::verify(mutant.plan, "mutant");
+    verifier = "verify-comm";
+    if (mutant.classes.empty())
+      verifyComm(mutant.plan, "mutant");
+    else
+      verifyRendezvous(plan::meshOf(mutant.plan), mutant.classes, "mutant");
+    verifier = "verify-spmd";
+    verifySpmd(mutant.plan, "mutant");
+  } catch (const UserError &) {
+    return verifier;
+  }
+  return "survived";
+}
+
+int main(int argc, char **argv) {
+  if (argc < 2) {
+    std::cerr << "usage: nxdt-mutate-plan PLAN.json [--every=N]\n";
+    return 1;
+  }
+  int64_t every = 1, number = 0;
+  for (int i = 2; i < argc; ++i)
+    if (std::string(argv[i]).starts_with("--every="))
+      every = std::stoll(argv[i] + 8);
+  try {
+    std::ifstream file(argv[1]);
+    std::string text{std::istreambuf_iterator<char>(file), {}};
+    plan::Plan plan = plan::fromJson(text, argv[1]);
+    plan::verify(plan, argv[1]);
+    verifyComm(plan, argv[1]);
+    verifySpmd(plan, argv[1]);
+    forEachMutant(plan, [&](const std::function<Mutant()> &make) {
+      if (number++ % every)
+        return;
+      Mutant mutant = make();
+      std::cout << "plan\t" << mutant.kind << '\t' << mutant.place << '\t'
+                << killerOf(mutant) << '\n';
+    });
+  } catch (const UserError &error) {
+    std::cerr << "error: " << error.what() << '\n';
+    return 1;
+  }
+}
