@@ -120,10 +120,10 @@ private:
         const Channel &channel = plan.channels[action.index];
         const Buffer &buffer = plan.buffers[channel.buffer];
         int64_t size = bytes(buffer.dtype, buffer.shape);
-        underway[key] = {heap.allocate(size, {channel.name, "recv",
-                                              buffer.dtype, buffer.shape,
-                                              size}),
-                         true};
+        underway[key] = {
+            heap.allocate(
+                size, {channel.name, "recv", buffer.dtype, buffer.shape, size}),
+            true};
         heap.look(schedule.name, channel.name, "recv");
         break;
       }
