@@ -137,9 +137,8 @@ LogicalResult StageEmitter::emitSchedule(ScheduleOp op) {
                                                 : channels;
     auto found = names.find(action.name);
     if (found == names.end())
-      return op.emitOpError("'")
-             << text.getValue() << "': stage " << *stage << " has no '"
-             << action.name << "'";
+      return op.emitOpError("'") << text.getValue() << "': stage " << *stage
+                                 << " has no '" << action.name << "'";
     schedule.actions.push_back({action.kind, found->second, action.microBatch});
     if (action.kind == plan::ActionKind::Run)
       for (int32_t buffer : unread.lookup(action.name))

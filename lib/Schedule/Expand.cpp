@@ -277,34 +277,71 @@ private:
   std::vector<std::vector<int64_t>> end;
 };
 
-/// All ends begin before any waits, in the order of the list: no circles.
-void serveOnce(PipelineSchedule &schedule) {
-  auto add = [&](int64_t stage, ActionKind kind, const std::string &name) {
-    schedule.actions[stage].push_back({kind, name, 0});
-  };
-  for (const Channel &channel : schedule.channels)
-    if (channel.isOnce) {
-      add(channel.fromStage, ActionKind::Send, channel.name);
-      add(channel.toStage, ActionKind::Recv, channel.name);
-    }
-  for (const Channel &channel : schedule.channels) {
-    if (!channel.isOnce)
-      continue;
-    add(channel.fromStage, ActionKind::Wait, channel.name);
-    add(channel.toStage, ActionKind::Wait, channel.name);
-    // One that is waited for by several channels runs after the last of them.
-    bool isLast =
-        &channel ==
-        &*std::find_if(schedule.channels.rbegin(), schedule.channels.rend(),
-                       [&](const Channel &other) {
-                         return other.isOnce &&
-                                other.consumer == channel.consumer &&
-                                other.toStage == channel.toStage;
-                       });
-    if (isLast && !channel.consumer.empty())
-      add(channel.toStage, ActionKind::Run, channel.consumer);
+/// What happens once, after everything else.
+class OnceServer {
+public:
+  OnceServer(PipelineSchedule &schedule, const std::vector<FreeRule> &frees)
+      : schedule(schedule), frees(frees) {
+    for (const Channel &channel : schedule.channels)
+      if (channel.isOnce)
+        channels.push_back(&channel);
   }
-}
+
+  /// All ends begin before any is waited for, in the order of the list: no
+  /// circles.
+  void run() {
+    for (const Channel *channel : channels)
+      if (isRunHere(channel->producer) && isFirst(*channel))
+        add(channel->fromStage, ActionKind::Run, channel->producer);
+    for (const Channel *channel : channels) {
+      add(channel->fromStage, ActionKind::Send, channel->name);
+      add(channel->toStage, ActionKind::Recv, channel->name);
+    }
+    for (const Channel *channel : channels)
+      if (isRunHere(channel->producer) && isFirst(*channel))
+        for (const FreeRule &rule : frees)
+          if (rule.program == channel->producer)
+            add(channel->fromStage, ActionKind::Free, rule.buffer);
+    for (const Channel *channel : channels) {
+      add(channel->fromStage, ActionKind::Wait, channel->name);
+      add(channel->toStage, ActionKind::Wait, channel->name);
+      if (isRunHere(channel->consumer) && isLast(*channel))
+        add(channel->toStage, ActionKind::Run, channel->consumer);
+    }
+  }
+
+private:
+  void add(int64_t stage, ActionKind kind, const std::string &name) {
+    schedule.actions[stage].push_back({kind, name, 0});
+  }
+
+  /// Not one that the schedule is made of anyway.
+  bool isRunHere(const std::string &program) const {
+    return !program.empty() && program != schedule.name && !passOf(program);
+  }
+
+  /// A producer runs before the first of its messages, ...
+  bool isFirst(const Channel &channel) const {
+    return *std::find_if(channels.begin(), channels.end(),
+                         [&](const Channel *other) {
+                           return other->producer == channel.producer &&
+                                  other->fromStage == channel.fromStage;
+                         }) == &channel;
+  }
+
+  /// ... a consumer after the last.
+  bool isLast(const Channel &channel) const {
+    return *std::find_if(channels.rbegin(), channels.rend(),
+                         [&](const Channel *other) {
+                           return other->consumer == channel.consumer &&
+                                  other->toStage == channel.toStage;
+                         }) == &channel;
+  }
+
+  PipelineSchedule &schedule;
+  const std::vector<FreeRule> &frees;
+  std::vector<const Channel *> channels;
+};
 
 } // namespace
 
@@ -373,15 +410,16 @@ PipelineSchedule expand(const PipelineProblem &problem,
                         const ExpandOptions &options) {
   PipelineSchedule schedule =
       Expander(problem, order, std::move(channels), options).run();
-  serveOnce(schedule);
+  OnceServer(schedule, options.frees).run();
   return schedule;
 }
 
 PipelineSchedule expandOnce(const std::string &program, int64_t stages,
-                            std::vector<Channel> channels) {
+                            std::vector<Channel> channels,
+                            const std::vector<FreeRule> &frees) {
   PipelineSchedule schedule = {program, stages, 1, 1, std::move(channels), {}};
-  schedule.actions.resize(stages, {{plan::ActionKind::Run, program, 0}});
-  serveOnce(schedule);
+  schedule.actions.resize(stages, {{ActionKind::Run, program, 0}});
+  OnceServer(schedule, frees).run();
   return schedule;
 }
 

@@ -32,7 +32,6 @@ private:
   Result checkShape() const;
   Result checkEdges() const;
   Result checkInFlight() const;
-  Result checkDeadlock() const;
 
   // VerifyActions.cpp: each action is known, in its place, and there once.
   Result checkChannel(const Channel &channel) const;
@@ -67,7 +66,8 @@ private:
   }
   bool isTraining() const { return schedule.name == "train_step"; }
   bool isEvaluation() const { return schedule.name == "eval_step"; }
-  bool isConsumedOnce(int64_t stage, std::string_view program) const;
+  /// Is it there for a message that is exchanged once?
+  bool isRunOnce(int64_t stage, std::string_view program) const;
 
   Violation at(Rule rule, int64_t stage, int64_t action,
                const std::string &what) const;

@@ -103,7 +103,7 @@ std::optional<Violation> Verifier::run() {
       return violation;
   if (Result violation = checkInFlight())
     return violation;
-  return checkDeadlock();
+  return verifyDeadlock(schedule, options.model);
 }
 
 Verifier::Result Verifier::checkShape() const {
@@ -198,17 +198,17 @@ Verifier::Result Verifier::checkInFlight() const {
   return std::nullopt;
 }
 
-Verifier::Result Verifier::checkDeadlock() const {
-  std::vector<std::string> lines = findDeadlock(schedule, options.model);
+std::optional<Violation> verifyDeadlock(const PipelineSchedule &schedule,
+                                        const CommunicationModel &model) {
+  std::vector<std::string> lines = findDeadlock(schedule, model);
   if (lines.empty())
     return std::nullopt;
-  Violation violation =
-      of(Rule::Deadlock, -1,
-         "stages wait for each other (" +
-             std::string(options.model.isRendezvous ? "rendezvous" : "eager") +
-             ", queues " + std::string(name(options.model.queue)) + ")");
-  violation.lines = std::move(lines);
-  return violation;
+  return Violation{Rule::Deadlock, -1, -1,
+                   schedule.name + ": stages wait for each other (" +
+                       (model.isRendezvous ? "rendezvous" : "eager") +
+                       ", queues " + std::string(name(model.queue)) + ") [" +
+                       std::string(name(Rule::Deadlock)) + "]",
+                   std::move(lines)};
 }
 
 std::optional<Violation> verify(const PipelineSchedule &schedule,

@@ -47,12 +47,14 @@ Verifier::Result Verifier::checkChannel(const Channel &channel) const {
   return std::nullopt;
 }
 
-bool Verifier::isConsumedOnce(int64_t stage, std::string_view program) const {
-  return std::any_of(schedule.channels.begin(), schedule.channels.end(),
-                     [&](const Channel &channel) {
-                       return channel.isOnce && channel.toStage == stage &&
-                              channel.consumer == program;
-                     });
+bool Verifier::isRunOnce(int64_t stage, std::string_view program) const {
+  return std::any_of(
+      schedule.channels.begin(), schedule.channels.end(),
+      [&](const Channel &channel) {
+        return channel.isOnce &&
+               ((channel.toStage == stage && channel.consumer == program) ||
+                (channel.fromStage == stage && channel.producer == program));
+      });
 }
 
 Verifier::Result Verifier::checkRun(int64_t stage, int64_t action) const {
@@ -76,7 +78,7 @@ Verifier::Result Verifier::checkRun(int64_t stage, int64_t action) const {
     return std::nullopt;
   }
   bool isStep = !isTraining() && !isEvaluation() && run.name == schedule.name;
-  if (!isStep && !isConsumedOnce(stage, run.name))
+  if (!isStep && !isRunOnce(stage, run.name))
     return at(Rule::UnknownName, stage, action,
               "names a program that " + schedule.name +
                   " does not run on this stage");
@@ -171,13 +173,16 @@ Verifier::Result Verifier::checkRuns(int64_t stage) const {
   } else if (Result violation = checkRunsOf(stage, schedule.name, 1)) {
     return violation;
   }
-  for (const Channel &channel : schedule.channels) {
-    if (!channel.isOnce || channel.toStage != stage ||
-        channel.consumer.empty() || passOf(channel.consumer))
-      continue;
-    if (Result violation = checkRunsOf(stage, channel.consumer, 1))
-      return violation;
-  }
+  for (const Channel &channel : schedule.channels)
+    for (bool isProducer : {true, false}) {
+      const std::string &program =
+          isProducer ? channel.producer : channel.consumer;
+      bool isHere = (isProducer ? channel.fromStage : channel.toStage) == stage;
+      if (!channel.isOnce || !isHere || program.empty() || passOf(program))
+        continue;
+      if (Result violation = checkRunsOf(stage, program, 1))
+        return violation;
+    }
   return std::nullopt;
 }
 

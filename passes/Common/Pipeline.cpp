@@ -71,8 +71,8 @@ std::vector<Phase> nxdt::trainingPhases(const PipelineOptions &options) {
     pm.addPass(createVerifySharding());
     pm.addPass(createVerifyReductionScale());
   });
-  // Local sizes are known, so that borders can be where little is sent; ranks of
-  // a stage are still one program.
+  // Local sizes are known, so that borders can be where little is sent; ranks
+  // of a stage are still one program.
   phase("staged", [](OpPassManager &pm) {
     pm.addPass(createSplitStages());
     pm.addPass(createScheduleStages());

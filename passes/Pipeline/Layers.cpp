@@ -151,10 +151,9 @@ static SmallVector<int64_t> balance(ArrayRef<double> costs, int64_t chunks) {
   return chunkOf;
 }
 
-FailureOr<SmallVector<int64_t>> nxdt::cutLayers(ModuleOp module,
-                                                const PipelineSettings &settings,
-                                                const Layers &layers,
-                                                ArrayRef<double> costs) {
+FailureOr<SmallVector<int64_t>>
+nxdt::cutLayers(ModuleOp module, const PipelineSettings &settings,
+                const Layers &layers, ArrayRef<double> costs) {
   int64_t chunks = settings.chunks();
   if (chunks > static_cast<int64_t>(layers.size()))
     return module.emitError("pipeline * virtual stages = ")

@@ -14,9 +14,9 @@
 
 namespace nxdt {
 
-/// Work in a row of places 0 .. places - 1, each node at one of `low` .. `high`.
-/// A value that is used behind the place where it is made is sent over each
-/// border between, once however many use it.
+/// Work in a row of places 0 .. places - 1, each node at one of `low` ..
+/// `high`. A value that is used behind the place where it is made is sent over
+/// each border between, once however many use it.
 struct CutProblem {
   struct Node {
     unsigned low = 0, high = 0;

@@ -21,8 +21,7 @@ void Holders::add(const StageGraph::Users &users,
     SmallVector<Use> &list = uses[param];
     for (int64_t chunk : chunks)
       list.push_back({chunk, settings.stageOf(chunk)});
-    llvm::stable_sort(list,
-                      [](Use a, Use b) { return a.chunk < b.chunk; });
+    llvm::stable_sort(list, [](Use a, Use b) { return a.chunk < b.chunk; });
     SmallVector<int64_t> &found = stages[param];
     found.clear();
     for (Use use : list)
@@ -53,8 +52,8 @@ SmallVector<Holders::Shared> Holders::shared() const {
   for (const auto &[param, unused] : uses) {
     ArrayRef<int64_t> found = of(param);
     if (found.size() > 1)
-      list.push_back({param, found.front(),
-                      SmallVector<int64_t>(found.drop_front())});
+      list.push_back(
+          {param, found.front(), SmallVector<int64_t>(found.drop_front())});
   }
   return list;
 }
@@ -95,8 +94,8 @@ static void keepOwnTerms(SquareSumOp op, func::FuncOp func,
     return;
   }
   OpBuilder builder(op);
-  Value zero = AtenBuilder(builder, op.getLoc())
-                   .zeros(globalType(typeOf(op.getSum())));
+  Value zero =
+      AtenBuilder(builder, op.getLoc()).zeros(globalType(typeOf(op.getSum())));
   zero.setType(op.getSum().getType());
   op.replaceAllUsesWith(zero);
   op.erase();

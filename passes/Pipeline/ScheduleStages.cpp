@@ -20,8 +20,7 @@ using namespace mlir;
 using namespace nxdt;
 
 namespace {
-struct ScheduleStagesPass
-    : nxdt::impl::ScheduleStagesBase<ScheduleStagesPass> {
+struct ScheduleStagesPass : nxdt::impl::ScheduleStagesBase<ScheduleStagesPass> {
   void runOnOperation() override {
     if (failed(run()))
       signalPassFailure();
@@ -64,8 +63,8 @@ std::vector<schedule::FreeRule> ScheduleStagesPass::frees() {
   for (auto func : getOperation().getOps<func::FuncOp>())
     for (unsigned i = 0; i < func.getNumArguments(); ++i)
       if (func.getArgAttr(i, kDiesAttr))
-        dying.insert(
-            func.getArgAttrOfType<FlatSymbolRefAttr>(i, kBufferAttr).getValue());
+        dying.insert(func.getArgAttrOfType<FlatSymbolRefAttr>(i, kBufferAttr)
+                         .getValue());
   std::vector<schedule::FreeRule> rules;
   for (auto op : getOperation().getOps<ChannelOp>())
     if (!op.getOnce() && !dying.contains(op.getSource()))
@@ -77,8 +76,8 @@ LogicalResult ScheduleStagesPass::emit(schedule::PipelineSchedule schedule) {
   bool isStep = schedule.name != "update_step";
   schedule::VerifyOptions options;
   options.wantsAllEdges = false;
-  if (auto violation = isStep ? schedule::verify(schedule, options)
-                              : std::nullopt) {
+  if (auto violation =
+          isStep ? schedule::verify(schedule, options) : std::nullopt) {
     InFlightDiagnostic error = getOperation().emitError("schedule '")
                                << schedule.name << "': " << violation->message;
     for (const std::string &line : violation->lines)
@@ -155,11 +154,9 @@ LogicalResult ScheduleStagesPass::run() {
   if (failed(scheduleSteps("train_step", /*forwardOnly=*/false)))
     return failure();
   bool hasEvaluation = llvm::any_of(
-      getOperation().getOps<func::FuncOp>(), [](func::FuncOp func) {
-        return func.getName().starts_with("eval.");
-      });
-  if (hasEvaluation &&
-      failed(scheduleSteps("eval_step", /*forwardOnly=*/true)))
+      getOperation().getOps<func::FuncOp>(),
+      [](func::FuncOp func) { return func.getName().starts_with("eval."); });
+  if (hasEvaluation && failed(scheduleSteps("eval_step", /*forwardOnly=*/true)))
     return failure();
   return scheduleUpdate();
 }

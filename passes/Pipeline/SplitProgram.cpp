@@ -28,9 +28,8 @@ class Splitter {
 public:
   Splitter(func::FuncOp func, SymbolTable &symbols, const StageGraph &graph,
            const PipelineSettings &settings, bool hasBackward)
-      : func(func), module(func->getParentOfType<ModuleOp>()),
-        symbols(symbols), graph(graph), settings(settings),
-        hasBackward(hasBackward) {}
+      : func(func), module(func->getParentOfType<ModuleOp>()), symbols(symbols),
+        graph(graph), settings(settings), hasBackward(hasBackward) {}
 
   void run();
 
@@ -39,7 +38,7 @@ private:
   struct Carried {
     unsigned number;
     Phase phase;
-    int64_t first, last; ///< in the direction of its phase
+    int64_t first, last;       ///< in the direction of its phase
     std::set<int64_t> keptFor; ///< chunks whose backward reads the forward's
   };
 
@@ -157,7 +156,7 @@ void ChunkBuilder::run() {
 }
 
 std::string Splitter::nameOf(const Carried &carried, int64_t chunk) const {
-  StringRef kind = !hasBackward                       ? "eval"
+  StringRef kind = !hasBackward                      ? "eval"
                    : carried.phase == Phase::Forward ? "act"
                                                      : "grad";
   return kind.str() + std::to_string(carried.number) + "." +
@@ -196,8 +195,8 @@ BufferOp Splitter::bufferFor(Value value, const Carried &carried,
   if (auto known = symbols.lookup<BufferOp>(name))
     return known;
   OpBuilder builder(func);
-  auto buffer = BufferOp::create(builder, value.getLoc(), name, "carry",
-                                 typeOf(value));
+  auto buffer =
+      BufferOp::create(builder, value.getLoc(), name, "carry", typeOf(value));
   symbols.insert(buffer);
   valueOf[name] = value;
   return buffer;
@@ -221,8 +220,8 @@ void Splitter::declare(Value value, const Carried &carried) {
         " for chunk " + std::to_string(carried.last) + " [" + settings.origin +
         "]";
     auto channel = ChannelOp::create(
-        builder, value.getLoc(), nameOf(carried, chunk) + "-" +
-                                     std::to_string(next),
+        builder, value.getLoc(),
+        nameOf(carried, chunk) + "-" + std::to_string(next),
         settings.stageOf(chunk), buffer.getSymName(), settings.stageOf(next),
         there.getSymName(), programName(carried.phase, chunk),
         programName(carried.phase, next), reason, /*once=*/false);

@@ -83,8 +83,8 @@ bool StageGraph::isAnywhere(Operation *op) {
     if (Operation *source = operand.getDefiningOp())
       return placeOf(source).phase == Phase::Anywhere &&
              (isView || paramsOf(source).empty());
-    BufferOp buffer = bufferOf(
-        func, cast<BlockArgument>(operand).getArgNumber(), symbols);
+    BufferOp buffer =
+        bufferOf(func, cast<BlockArgument>(operand).getArgNumber(), symbols);
     StringRef role = buffer ? buffer.getRole() : StringRef();
     return role == "input" || role == "buffer" || (role == "param" && isView);
   });
@@ -165,8 +165,8 @@ SmallVector<double> StageGraph::layerCosts() {
   return costs;
 }
 
-std::optional<int64_t>
-StageGraph::layerChunk(StringAttr param, ArrayRef<int64_t> chunkOfLayer) {
+std::optional<int64_t> StageGraph::layerChunk(StringAttr param,
+                                              ArrayRef<int64_t> chunkOfLayer) {
   auto index = layers.indexOf(param.getValue());
   if (!index)
     return std::nullopt;
@@ -226,8 +226,8 @@ LogicalResult StageGraph::place(Phase phase, ArrayRef<int64_t> chunkOfLayer) {
   }
   for (auto [number, op] : llvm::enumerate(ops))
     for (Value result : op->getResults()) {
-      CutProblem::Value value{static_cast<unsigned>(number), localBytes(result),
-                              {}};
+      CutProblem::Value value{
+          static_cast<unsigned>(number), localBytes(result), {}};
       for (OpOperand &use : result.getUses()) {
         auto user = numbers.find(use.getOwner());
         if (user != numbers.end() && !isAccumulator(use) &&
@@ -258,8 +258,8 @@ LogicalResult StageGraph::place(Phase phase, ArrayRef<int64_t> chunkOfLayer) {
         Place user = placeOf(use.getOwner());
         if (user.phase == phase && numbers.contains(use.getOwner()) &&
             !isAccumulator(use))
-          end = isForward ? std::max(end, user.chunk)
-                          : std::min(end, user.chunk);
+          end =
+              isForward ? std::max(end, user.chunk) : std::min(end, user.chunk);
       }
       last[value] = end;
     }

@@ -49,8 +49,7 @@ mlir::LogicalResult splitProgram(mlir::func::FuncOp func,
 /// One copy of a program that runs once per step for each stage, without what
 /// belongs to parameters of others. Erases the function.
 void splitOncePerStep(mlir::func::FuncOp func, mlir::SymbolTable &symbols,
-                      const PipelineSettings &settings,
-                      const Holders &holders);
+                      const PipelineSettings &settings, const Holders &holders);
 
 /// Programs and channels that bring gradients of copies to the owner of a
 /// parameter, and its new value back.

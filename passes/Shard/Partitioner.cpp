@@ -272,8 +272,7 @@ LogicalResult Partitioner::asStageTerm(AccumulateOp op) {
   if (failed(type))
     return failure();
   OpBuilder builder(op);
-  Value term =
-      StageTermOp::create(builder, op.getLoc(), *type, op.getValue());
+  Value term = StageTermOp::create(builder, op.getLoc(), *type, op.getValue());
   op.getValueMutable().assign(term);
   return success();
 }

@@ -9,6 +9,7 @@
 #include "nxdt/Plan/PlanJson.h"
 #include "nxdt/Plan/PlanVerify.h"
 #include "nxdt/Support/UserError.h"
+#include "nxdt/Verify/VerifyComm.h"
 #include "runtime/Checkpoint/Files.h"
 
 #include <algorithm>
@@ -212,6 +213,7 @@ PlanFolder openPlanFolder(const std::string &dir,
   out.planText = planText ? *planText : readFile(out.planPath, kMaxPlanBytes);
   out.family = plan::familyFromJson(out.planText, out.planPath);
   plan::verifyFamily(out.family, out.planPath);
+  verifyComm(out.family, out.planPath);
   checkFits(out);
   return out;
 }

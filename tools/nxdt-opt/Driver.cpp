@@ -22,7 +22,7 @@ using namespace nxdt;
 using llvm::StringRef;
 
 static constexpr StringRef kEmitKinds[] = {
-    "captured", "functionalized", "loss", "fused",   "autodiff", "step",
+    "captured", "functionalized", "loss",   "fused", "autodiff", "step",
     "sharded",  "recomputed",     "staged", "spmd",  "lowered",  "plan"};
 
 const char *nxdt::driverUsage() {

@@ -94,9 +94,9 @@ static DictionaryAttr userRule(Builder &b, const ParamShardingRule &rule) {
 static DictionaryAttr pipelineOf(Builder &b, const RunConfig &config) {
   const std::vector<std::string> &cuts = config.model.pipelineCuts;
   NamedAttrList list;
-  list.set("chunks_per_stage",
-           b.getI64IntegerAttr(
-               config.strategy.virtualPipelineModelParallelSize));
+  list.set(
+      "chunks_per_stage",
+      b.getI64IntegerAttr(config.strategy.virtualPipelineModelParallelSize));
   list.set("micro_batches", b.getI64IntegerAttr(config.numMicroBatches()));
   list.set("cuts",
            b.getStrArrayAttr(SmallVector<StringRef>(cuts.begin(), cuts.end())));

@@ -43,7 +43,7 @@ static LogicalResult verifyInit(BufferOp op, DictionaryAttr init) {
 
 LogicalResult BufferOp::verify() {
   static const llvm::StringSet<> roles = {
-      "param",  "master", "opt_state", "grad",      "reduced_grad",
+      "param",  "master", "opt_state", "grad",       "reduced_grad",
       "buffer", "input",  "scalar",    "coordinate", "carry"};
   if (!roles.contains(getRole()))
     return emitOpError("unknown role '")

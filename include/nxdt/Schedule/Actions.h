@@ -28,7 +28,8 @@ struct Channel {
   /// The program that cannot begin without it; empty: none.
   std::string consumer;
   /// One message in all (micro-batch 0) instead of one per micro-batch: what
-  /// tied parameters exchange. The producer's last run makes it.
+  /// tied parameters exchange. The producer's last run makes it; one that is
+  /// no pass is run for that.
   bool isOnce = false;
   /// Seconds that a message takes once both ends have begun.
   double transfer_s = 0;
@@ -46,7 +47,8 @@ struct Action {
 ///
 /// "train_step" runs forward.<chunk> and backward.<chunk> for each micro-batch,
 /// "eval_step" eval.<chunk>, any other name the program of that name, once on
-/// each stage. Consumers of isOnce channels are run once besides.
+/// each stage. Producers and consumers of isOnce channels that are none of
+/// these are run once besides.
 struct PipelineSchedule {
   std::string name;
   int64_t stages = 1;
@@ -110,7 +112,8 @@ PipelineSchedule expand(const PipelineProblem &problem,
 /// Each stage runs `program`, and then the isOnce channels are served:
 /// update_step.
 PipelineSchedule expandOnce(const std::string &program, int64_t stages,
-                            std::vector<Channel> channels);
+                            std::vector<Channel> channels,
+                            const std::vector<FreeRule> &frees = {});
 
 } // namespace nxdt::schedule
 

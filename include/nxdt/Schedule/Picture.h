@@ -21,7 +21,7 @@ std::string timeline(const PipelineSchedule &schedule, const Timing &timing,
 
 /// A line per stage: chunks, forward passes before the first backward pass,
 /// most activations in flight, busy and idle time; then makespan, critical path
-/// and bubble, with the closed form.
+/// and bubble, with the closed form. `schedule` must be one of `problem`.
 std::string table(const PipelineSchedule &schedule,
                   const PipelineProblem &problem, const Timing &timing);
 

@@ -69,6 +69,11 @@ struct VerifyOptions {
 std::optional<Violation> verify(const PipelineSchedule &schedule,
                                 const VerifyOptions &options = {});
 
+/// The rule Deadlock alone, for schedules of other programs than passes.
+/// Each message must be begun once and waited for once at each of its ends.
+std::optional<Violation> verifyDeadlock(const PipelineSchedule &schedule,
+                                        const CommunicationModel &model = {});
+
 /// By stage: the most pairs (chunk, micro-batch) between their forward and
 /// their backward pass at a time. For a schedule that verify() passes.
 std::vector<int64_t> inFlightPeaks(const PipelineSchedule &schedule);

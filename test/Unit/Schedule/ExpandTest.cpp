@@ -91,6 +91,35 @@ TEST(Expand, WhatHappensOncePerStep) {
   EXPECT_FALSE(violation) << violation->message;
 }
 
+/// Two messages of one program, which puts them into their buffers first.
+TEST(Expand, WhatMakesAMessageOnceIsRunForIt) {
+  PipelineSchedule schedule =
+      expandOnce("update_step", 2,
+                 {{"new", 0, 1, "export", "store", true, 0},
+                  {"norm", 0, 1, "export", "store", true, 0}},
+                 {{"export", "copy"}});
+  std::string text;
+  for (const std::vector<Action> &actions : schedule.actions)
+    for (const Action &action : actions)
+      text += print(action) + "\n";
+  EXPECT_EQ(text, "run update_step 0\n"
+                  "run export 0\n"
+                  "send new 0\n"
+                  "send norm 0\n"
+                  "free copy 0\n"
+                  "wait new 0\n"
+                  "wait norm 0\n"
+                  "run update_step 0\n"
+                  "recv new 0\n"
+                  "recv norm 0\n"
+                  "wait new 0\n"
+                  "wait norm 0\n"
+                  "run store 0\n");
+  EXPECT_FALSE(verify(schedule));
+  schedule.actions[0].erase(schedule.actions[0].begin() + 1);
+  EXPECT_EQ(verify(schedule)->rule, Rule::Missing);
+}
+
 /// The most messages of one channel that are begun and not yet waited for.
 int64_t mostOpen(const PipelineSchedule &schedule, bool ofSends) {
   int64_t most = 0;

@@ -222,6 +222,47 @@ TEST(Verify, AgreesWithAnInterpreterOnSwappedActions) {
   EXPECT_GT(refused, 200);
 }
 
+/// Any text: an error, a violation, or a schedule that runs to its end.
+TEST(Verify, DamagedTextsDoNoHarm) {
+  std::mt19937_64 random(8);
+  const std::string letters = "0123456789 \n.-abefnorsuvwx";
+  int64_t unreadable = 0, refused = 0, proved = 0;
+  for (int i = 0; i < 3000; ++i) {
+    PipelineProblem problem;
+    problem.stages = uniform(random, 1, 3);
+    problem.microBatches = problem.stages * uniform(random, 1, 2);
+    std::string text = print(
+        expand(problem, generate(problem), randomChannels(problem, random)));
+    for (int64_t edits = uniform(random, 1, 3); edits > 0; --edits) {
+      size_t at = uniform(random, 0, static_cast<int64_t>(text.size()) - 1);
+      char letter = letters[uniform(random, 0, letters.size() - 1)];
+      switch (uniform(random, 0, 2)) {
+      case 0:
+        text[at] = letter;
+        break;
+      case 1:
+        text.insert(at, 1, letter);
+        break;
+      default:
+        text.erase(at, uniform(random, 1, 12));
+      }
+    }
+    Parsed<PipelineSchedule> parsed = parseSchedule(text);
+    if (!parsed.value) {
+      ++unreadable;
+      EXPECT_TRUE(parsed.error.starts_with("line ")) << parsed.error;
+    } else if (verify(*parsed.value)) {
+      ++refused;
+    } else {
+      ++proved;
+      EXPECT_EQ(Interpreter(*parsed.value).run(random), "done") << text;
+    }
+  }
+  EXPECT_GT(unreadable, 100);
+  EXPECT_GT(refused, 100);
+  EXPECT_GT(proved, 10);
+}
+
 TEST(Verify, MessagesSayWhatAndWhere) {
   PipelineProblem problem;
   problem.stages = problem.microBatches = 2;
