@@ -362,7 +362,11 @@ int train(PlanFolder folder, std::FILE *out, TrainWorld world) {
   bool isFirst = !world.view || world.view->rank() == 0;
   if (!isFirst && nowhere.file)
     out = nowhere.file;
-  return Trainer(folder, out, world.view).run(threads);
+  Trainer trainer(folder, out, world.view);
+  // Of a pipeline, the plans of all other stages.
+  folder.family = {};
+  folder.planText.clear();
+  return trainer.run(threads);
 }
 
 } // namespace nxdt::runtime

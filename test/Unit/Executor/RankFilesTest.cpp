@@ -218,14 +218,19 @@ TEST(RankFiles, FilesAreThoseOfDistinctParts) {
 TEST(RankFiles, ATiedParameterIsWrittenOnce) {
   Folder dir;
   std::string tag = saved(dir.path, shardPlan({2, 1, true, 3}));
-  Manifest manifest = readManifest(tag);
-  ASSERT_EQ(manifest.model.at("embed").size(), 1u);
-  EXPECT_EQ(manifest.model.at("embed")[0].file,
-            "model/dp_rank_00_tp_rank_00_pp_rank_00.pt");
-  ASSERT_EQ(manifest.model.at("kv").size(), 1u);
-  EXPECT_EQ(manifest.model.at("kv")[0].file,
-            "model/dp_rank_00_tp_rank_00_pp_rank_02.pt");
-  EXPECT_EQ(manifest.info.mesh, "pp 3 x dp 2 x cp 1 x tp 1");
+  CheckpointReader reader(saved(dir.path + "/one", shardPlan({1, 1, false})));
+  std::string resharded =
+      reshard(reader, shardPlan({2, 1, true, 3}), dir.path, "resharded");
+  for (const std::string &path : {tag, resharded}) {
+    Manifest manifest = readManifest(path);
+    ASSERT_EQ(manifest.model.at("embed").size(), 1u) << path;
+    EXPECT_EQ(manifest.model.at("embed")[0].file,
+              "model/dp_rank_00_tp_rank_00_pp_rank_00.pt");
+    ASSERT_EQ(manifest.model.at("kv").size(), 1u) << path;
+    EXPECT_EQ(manifest.model.at("kv")[0].file,
+              "model/dp_rank_00_tp_rank_00_pp_rank_02.pt");
+    EXPECT_EQ(manifest.info.mesh, "pp 3 x dp 2 x cp 1 x tp 1");
+  }
 }
 
 /// From any strategy to any other, through the loader of a run: padding is

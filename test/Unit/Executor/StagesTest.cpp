@@ -204,7 +204,8 @@ TEST(Stages, CarriesAreThereAsLongAsTheScheduleSays) {
     order += executor.plan().programs[size_t(program)].name +
              std::to_string(microBatch) + ":" +
              std::to_string(executor.carriedTensors()) + " ";
-    executor.buffer("input_ids").fill_(1 << (4 * microBatch));
+    if (program == 0)
+      executor.buffer("input_ids").fill_(1 << (4 * microBatch));
   });
   EXPECT_EQ(order, "make2:0 make0:1 make1:2 use0:3 use1:2 use2:1 ");
   EXPECT_EQ(executor.carriedTensors(), 0);
