@@ -41,6 +41,9 @@ private:
     return builder.getNamedAttr(
         kBufferAttr, FlatSymbolRefAttr::get(builder.getContext(), name));
   }
+  Location place(StringRef name) {
+    return NameLoc::get(builder.getStringAttr(name));
+  }
   void declareState();
   void emitInit();
   void emitForward();
@@ -144,9 +147,11 @@ void Emitter::declareState() {
                      const ValueType &type, DictionaryAttr init,
                      const std::vector<std::string> &tied) {
     SmallVector<StringRef> names(tied.begin(), tied.end());
+    // What belongs to no module is its own place.
+    std::string path = moduleOf(name);
     auto buffer = BufferOp::create(
-        builder, pathLocation(builder.getContext(), moduleOf(name)), name, role,
-        cast<RankedTensorType>(tensor(type)));
+        builder, pathLocation(builder.getContext(), path.empty() ? name : path),
+        name, role, cast<RankedTensorType>(tensor(type)));
     if (init)
       buffer.setInitAttr(init);
     if (!names.empty())
@@ -194,7 +199,7 @@ void Emitter::emitInit() {
     types.push_back(tensor(buffer.type));
     attrs.push_back(builder.getDictionaryAttr(bufferAttr(buffer.name)));
   }
-  auto func = func::FuncOp::create(builder, builder.getUnknownLoc(), "init",
+  auto func = func::FuncOp::create(builder, place("init"), "init",
                                    builder.getFunctionType({}, types));
   func.setAllResultAttrs(attrs);
   OpBuilder::InsertionGuard guard(builder);
@@ -204,7 +209,7 @@ void Emitter::emitInit() {
   SmallVector<Value> results;
   for (const CapturedBuffer &buffer : model.buffers)
     results.push_back(values[buffer.initValue]);
-  func::ReturnOp::create(builder, builder.getUnknownLoc(), results);
+  func::ReturnOp::create(builder, place("init"), results);
 }
 
 void Emitter::emitForward() {
@@ -234,7 +239,7 @@ void Emitter::emitForward() {
     resultIds.push_back(buffer.value);
   }
   auto func =
-      func::FuncOp::create(builder, builder.getUnknownLoc(), "forward",
+      func::FuncOp::create(builder, place("forward"), "forward",
                            builder.getFunctionType(argTypes, resultTypes));
   func.setAllArgAttrs(argAttrs);
   func.setAllResultAttrs(resultAttrs);
@@ -243,13 +248,17 @@ void Emitter::emitForward() {
   Block *entry = func.addEntryBlock();
   builder.setInsertionPointToStart(entry);
   SmallVector<Value> values(record.values.size());
-  for (auto [id, argument] : llvm::zip(argIds, entry->getArguments()))
+  for (auto [id, argument, attrs] :
+       llvm::zip(argIds, entry->getArguments(), argAttrs)) {
     values[id] = argument;
+    auto buffer = attrs.getAs<FlatSymbolRefAttr>(kBufferAttr);
+    argument.setLoc(place(buffer.getValue()));
+  }
   emitOps(record, values);
   SmallVector<Value> results;
   for (ValueId id : resultIds)
     results.push_back(values[id]);
-  func::ReturnOp::create(builder, builder.getUnknownLoc(), results);
+  func::ReturnOp::create(builder, place("forward"), results);
 }
 
 OwningOpRef<ModuleOp> Emitter::emit() {

@@ -39,15 +39,16 @@ struct AppendLossPass : nxdt::impl::AppendLossBase<AppendLossPass> {
     auto targetsType =
         RankedTensorType::get(logitsType.getShape().drop_back(), i64);
     OpBuilder builder(forward);
+    Location targetsLoc = NameLoc::get(builder.getStringAttr("targets"));
     if (!module.lookupSymbol("targets"))
-      BufferOp::create(builder, forward.getLoc(), "targets", "input",
-                       targetsType);
+      BufferOp::create(builder, targetsLoc, "targets", "input", targetsType);
 
     Location loc = NameLoc::get(builder.getStringAttr("loss"));
     unsigned argument = forward.getNumArguments();
     auto attrs = builder.getDictionaryAttr(builder.getNamedAttr(
         kBufferAttr, FlatSymbolRefAttr::get(context, "targets")));
-    if (failed(forward.insertArgument(argument, targetsType, attrs, loc)))
+    if (failed(
+            forward.insertArgument(argument, targetsType, attrs, targetsLoc)))
       return signalPassFailure();
 
     Operation *ret = forward.front().getTerminator();

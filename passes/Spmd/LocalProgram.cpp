@@ -21,15 +21,16 @@ Value LocalProgram::coordinate(AxisAttr axis, MeshAttr mesh) {
     return known;
   std::string name = "coordinate." + axisText(axis, mesh);
   auto type = RankedTensorType::get({}, builder.getI64Type());
+  Location nameLoc = NameLoc::get(builder.getStringAttr(name));
   auto buffer = symbols.lookup<BufferOp>(name);
   if (!buffer) {
     OpBuilder global(func);
-    buffer = BufferOp::create(global, func.getLoc(), name, "coordinate", type);
+    buffer = BufferOp::create(global, nameLoc, name, "coordinate", type);
     buffer.setAxesAttr(global.getArrayAttr({axis}));
     symbols.insert(buffer);
   }
   extraArguments.push_back(buffer.getSymNameAttr());
-  known = body->addArgument(type, loc);
+  known = body->addArgument(type, nameLoc);
   return known;
 }
 

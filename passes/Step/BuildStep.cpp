@@ -147,8 +147,8 @@ LogicalResult BuildStepPass::declareState(func::FuncOp gradients) {
                << "rename the parameter or buffer";
       return;
     }
-    BufferOp::create(builder, gradients.getLoc(), name, role,
-                     RankedTensorType::get({}, element));
+    BufferOp::create(builder, NameLoc::get(builder.getStringAttr(name)), name,
+                     role, RankedTensorType::get({}, element));
   };
   Type f32 = builder.getF32Type(), f64 = builder.getF64Type(),
        i64 = builder.getI64Type();

@@ -56,7 +56,8 @@ Value ProgramBuilder::read(StringRef buffer) {
   if (!argument) {
     auto op = symbols.lookup<BufferOp>(buffer);
     assert(op && "programs read declared buffers");
-    argument = func.front().addArgument(op.getType(), op.getLoc());
+    argument = func.front().addArgument(op.getType(),
+                                        nameLoc(builder.getContext(), buffer));
   }
   return argument;
 }

@@ -16,11 +16,11 @@ nxdt.buffer @n {role = "scalar"} : tensor<f32, #nxdt.sharding<#mesh, []>>
 
 // A reshard's result is still the value that it moves; a typed op's name goes to the call that gives its value.
 // LOCAL-LABEL: func @f
-// LOCAL: nxdt.aten "aten::exp"(%{{.*}}) {nxdt.origin = ["f#0.0"], nxdt.whole_type = [tensor<8xf32, #nxdt.sharding<#mesh, {{\[}}[tp]]>>]}
-// LOCAL: nxdt.all_gather %{{.*}} {{.*}}nxdt.origin = ["f#0.0"], nxdt.whole_type = [tensor<8xf32, #nxdt.sharding<#mesh, {{\[}}[]]>>]
+// LOCAL: nxdt.aten "aten::exp"(%{{.*}}) {nxdt.origin = ["f#0.0"], nxdt.whole_type = [tensor<8xf32, #tp>]}
+// LOCAL: nxdt.all_gather %{{.*}} {{.*}}nxdt.origin = ["f#0.0"], nxdt.whole_type = [tensor<8xf32, #_>]
 // LOCAL: nxdt.aten "aten::linalg_vector_norm"({{.*}}) :
-// LOCAL: nxdt.aten "aten::sum"(%{{.*}}) {nxdt.origin = ["f#2.0"], nxdt.whole_type = [tensor<f32, #nxdt.sharding<#mesh, [], partial [tp]>>]}
-// LOCAL: nxdt.all_reduce %{{.*}} nxdt.origin = ["f#2.0"], nxdt.whole_type = [tensor<f32, #nxdt.sharding<#mesh, []>>]
+// LOCAL: nxdt.aten "aten::sum"(%{{.*}}) {nxdt.origin = ["f#2.0"], nxdt.whole_type = [tensor<f32, #scalar-partial-tp>]}
+// LOCAL: nxdt.all_reduce %{{.*}} nxdt.origin = ["f#2.0"], nxdt.whole_type = [tensor<f32, #scalar>]
 func.func @f(%w: tensor<8xf32, #nxdt.sharding<#mesh, [[tp]]>> {nxdt.buffer = @w}) -> (tensor<8xf32, #nxdt.sharding<#mesh, [[]]>> {nxdt.buffer = @y}, tensor<f32, #nxdt.sharding<#mesh, []>> {nxdt.buffer = @n}) {
   %0 = nxdt.aten "aten::exp"(%w) : (tensor<8xf32, #nxdt.sharding<#mesh, [[tp]]>>) -> tensor<8xf32, #nxdt.sharding<#mesh, [[tp]]>>
   %1 = nxdt.reshard %0 {reason = "whole"} : tensor<8xf32, #nxdt.sharding<#mesh, [[tp]]>> -> tensor<8xf32, #nxdt.sharding<#mesh, [[]]>>

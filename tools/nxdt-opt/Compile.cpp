@@ -7,6 +7,7 @@
 #include "Compile.h"
 
 #include "PlanFolder.h"
+#include "ReadableText.h"
 #include "StrategyAttributes.h"
 #include "nxdt/Capture/Capture.h"
 #include "nxdt/Emit/EmitPlan.h"
@@ -144,8 +145,7 @@ std::string Compilation::text() {
   OpPrintingFlags flags;
   flags.enableDebugInfo();
   module->print(os, flags);
-  os << '\n';
-  return text;
+  return readableText(text);
 }
 
 void Compilation::dump(const std::string &phase) {

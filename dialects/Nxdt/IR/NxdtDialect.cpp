@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Nxdt/IR/Nxdt.h"
+#include "Nxdt/IR/Sharding.h"
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
@@ -32,13 +33,17 @@ void printAtenCall(OpAsmPrinter &printer, Operation *op, StringAttr callee,
 #include "NxdtOps.cpp.inc"
 
 namespace {
-/// `#mesh` instead of the whole mesh in every sharded type.
+/// `#mesh`, and `#dp-_-tp` for `#nxdt.sharding<#mesh, [[dp], [], [tp]]>`: a
+/// sharded type is then hardly longer than the type of the whole.
 struct NxdtAsmInterface : public OpAsmDialectInterface {
   using OpAsmDialectInterface::OpAsmDialectInterface;
   AliasResult getAlias(Attribute attr, raw_ostream &os) const override {
-    if (!isa<MeshAttr>(attr))
+    if (isa<MeshAttr>(attr))
+      os << "mesh";
+    else if (auto sharding = dyn_cast<ShardingAttr>(attr))
+      os << shardingAlias(sharding);
+    else
       return AliasResult::NoAlias;
-    os << "mesh";
     return AliasResult::FinalAlias;
   }
 };

@@ -134,6 +134,37 @@ std::string nxdt::axisText(AxisAttr axis, MeshAttr mesh) {
          std::to_string(axis.getSize());
 }
 
+std::string nxdt::shardingAlias(ShardingAttr sharding) {
+  auto append = [&](std::string &alias, ArrayRef<AxisAttr> axes) {
+    llvm::raw_string_ostream os(alias);
+    llvm::interleave(
+        axes,
+        [&](AxisAttr axis) {
+          os << axis.getName().getValue();
+          if (axisText(axis, sharding.getMesh()) != axis.getName())
+            os << '$' << axis.getPre() << '$' << axis.getSize();
+        },
+        [&] { os << '_'; });
+  };
+  std::string alias;
+  for (unsigned dim = 0; dim < sharding.getDims().size(); ++dim) {
+    if (dim > 0)
+      alias += '-';
+    Axes axes = sharding.axesOf(dim);
+    if (axes.empty())
+      alias += '_';
+    append(alias, axes);
+  }
+  if (alias.empty())
+    alias = "scalar";
+  if (sharding.isPartial()) {
+    alias += sharding.getReduction() == Reduction::Max ? "-partial_max-"
+                                                       : "-partial-";
+    append(alias, sharding.partialAxes());
+  }
+  return alias;
+}
+
 int64_t nxdt::partsOf(ArrayRef<AxisAttr> axes) {
   int64_t parts = 1;
   for (AxisAttr axis : axes)

@@ -40,6 +40,12 @@ shardedType(mlir::RankedTensorType global, ShardingAttr sharding,
 
 /// "tp", or "tp:(2)4" for a part: as in the IR, and in plans.
 std::string axisText(AxisAttr axis, MeshAttr mesh);
+/// The name of a sharding in printed IR, without '#': the axes of each
+/// dimension
+/// (`_` = not split), then the partial axes; `scalar` for rank 0. "dp-_-tp",
+/// "tp_dp-_", "_-partial-tp", "scalar-partial_max-tp". A part of an axis,
+/// `tp:(1)2`, is "tp$1$2".
+std::string shardingAlias(ShardingAttr sharding);
 /// Number of parts that axes split a dimension into.
 int64_t partsOf(llvm::ArrayRef<AxisAttr> axes);
 /// Size of the parts: ceil(size / axis size), at each axis in turn.

@@ -235,21 +235,25 @@ TEST(CapturedModule, BuffersAndWarnings) {
   MLIRContext context;
   OwningOpRef<ModuleOp> module = capture::emitModule(&context, model);
   ASSERT_TRUE(succeeded(verify(*module)));
-  EXPECT_EQ(print(*module), R"(#loc = loc(unknown)
+  EXPECT_EQ(print(*module), R"(#loc1 = loc("counter")
+#loc2 = loc("input_ids")
 module {
-  nxdt.buffer @counter {role = "buffer"} : tensor<2xf32> loc(#loc)
-  nxdt.buffer @input_ids {role = "input"} : tensor<1x2xi64> loc(#loc)
+  nxdt.buffer @counter {role = "buffer"} : tensor<2xf32> loc(#loc1)
+  nxdt.buffer @input_ids {role = "input"} : tensor<1x2xi64> loc(#loc2)
   func.func @init() -> (tensor<2xf32> {nxdt.buffer = @counter}) {
     %0 = nxdt.aten "aten::ones"(array<i64: 2>, f32, none, device, none) : () -> tensor<2xf32> loc(#loc)
-    return %0 : tensor<2xf32> loc(#loc)
-  } loc(#loc)
-  func.func @forward(%arg0: tensor<2xf32> {nxdt.buffer = @counter} loc(unknown), %arg1: tensor<1x2xi64> {nxdt.buffer = @input_ids} loc(unknown)) -> (tensor<1x2x2xf32>, tensor<2xf32> {nxdt.buffer = @counter}) {
-    %0 = nxdt.aten "aten::add_.Scalar"(%arg0, 1, 1) {mutates = array<i32: 0>, no_grad, views = array<i32: 0>} : (tensor<2xf32>) -> tensor<2xf32> loc(#loc1)
+    return %0 : tensor<2xf32> loc(#loc3)
+  } loc(#loc3)
+  func.func @forward(%arg0: tensor<2xf32> {nxdt.buffer = @counter} loc("counter"), %arg1: tensor<1x2xi64> {nxdt.buffer = @input_ids} loc("input_ids")) -> (tensor<1x2x2xf32>, tensor<2xf32> {nxdt.buffer = @counter}) {
+    %0 = nxdt.aten "aten::add_.Scalar"(%arg0, 1, 1) {mutates = array<i32: 0>, no_grad, views = array<i32: 0>} : (tensor<2xf32>) -> tensor<2xf32> loc(#loc5)
     %1 = nxdt.aten "test::op"([%arg1, none, %arg0], "x", array<f64: 5.000000e-01>, array<i1: true, false>) : (tensor<1x2xi64>, tensor<2xf32>) -> tensor<1x2x2xf32> loc(#loc)
-    return %1, %arg0 : tensor<1x2x2xf32>, tensor<2xf32> loc(#loc)
-  } loc(#loc)
+    return %1, %arg0 : tensor<1x2x2xf32>, tensor<2xf32> loc(#loc4)
+  } loc(#loc4)
 } loc(#loc)
-#loc1 = loc("a.b")
+#loc = loc(unknown)
+#loc3 = loc("init")
+#loc4 = loc("forward")
+#loc5 = loc("a.b")
 )");
 }
 
