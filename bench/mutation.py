@@ -7,12 +7,14 @@
 
 Each case is compiled under six strategies. Of what nxdt-opt made (the phases `sharded` and `spmd`, and the plan), every exchange
 between ranks, every factor and every declaration is broken in each way that nxdt-mutate-ir and nxdt-mutate-plan know (with --every
-each N-th). What is not broken must be accepted. Exit status 1 if a mutant survives that is not of the kinds in KNOWN.
+each N-th). What is not broken must be accepted. A mutant that no verifier refuses goes on to nxdt-run --simulate, which finds where
+it differs from one rank, or shows that it is equal: operands of an addition that changed places. Exit status 1 if one is neither.
 """
 
 import argparse
 import collections
 import datetime
+import json
 import subprocess
 import sys
 import tempfile
@@ -27,9 +29,7 @@ STRATEGIES = {
     "tp 2 x dp 2, sequence_parallel, zero1": (4, {"tensor_model_parallel_size": 2, "sequence_parallel": True, "zero1": True}),
     "tp 4 x dp 2, no zero1": (8, {"tensor_model_parallel_size": 4, "zero1": False}),
 }
-# Two tensors of one type, in one place of the mesh, read in each other's stead: no type and no factor tells them apart. Only running
-# the program does.
-KNOWN = {("sharded", "swap operands"), ("spmd", "swap operands")}
+SIMULATE, EQUAL = "nxdt-run --simulate", "equal (nxdt-run --simulate)"
 # Classes of bugs that training frameworks had again and again, and the mutants that are these bugs.
 CLASSES = [
     ("A replicated weight's gradient, a partial sum on each rank, is never reduced (Megatron-LM issue 7452)",
@@ -44,7 +44,7 @@ CLASSES = [
     ("Padding or another rank's rows are summed", lambda m: m.kind == "fill a mask with ones"),
     ("A group of the wrong axes", lambda m: m.kind.startswith("re-axes")),
 ]
-Mutant = collections.namedtuple("Mutant", "phase kind place verifier")
+Mutant = collections.namedtuple("Mutant", "phase kind place verifier plan")
 
 
 def run(command):
@@ -58,20 +58,42 @@ def run(command):
 def mutants_of(options, case, strategy, work):
     ranks, keys = STRATEGIES[strategy]
     overrides = [f"trainer.devices={ranks}"] + [f"distributed_strategy.{key}={value}" for key, value in keys.items()]
-    found = []
+    found, survivors = [], work / "survivors"
+    survivors.mkdir(exist_ok=True)
     for phase in ("sharded", "spmd", "plan"):
         run([options.bin / "nxdt-opt", case / "config.yaml", *overrides, f"--emit={phase}", "-o", work / phase])
         if phase == "plan":
-            text = run([options.bin / "nxdt-mutate-plan", work / phase / "plan.json", f"--every={options.every}"])
+            text = run([options.bin / "nxdt-mutate-plan", work / phase / "plan.json", f"--every={options.every}", f"--survivors={survivors}"])
         else:
-            text = run([options.bin / "nxdt-mutate-ir", work / phase, f"--phase={phase}", f"--every={options.every}"])
+            text = run([options.bin / "nxdt-mutate-ir", work / phase, f"--phase={phase}", f"--every={options.every}", f"--survivors={survivors}"])
         found += [Mutant(*line.split("\t")) for line in text.splitlines()]
-    return found
+    return [simulated(options, mutant, work) if mutant.plan != "-" else mutant for mutant in found]
+
+
+def simulated(options, mutant, work):
+    """Who tells the mutant from one rank: nobody if it is equal."""
+    folder = work / "plan"
+    whole = (folder / "plan.json").read_text()
+    plan, original = json.loads(Path(mutant.plan).read_text()), json.loads(whole)
+    # What the IR does not say, the configuration does.
+    for key in ("device", "libraries", "micro_batch_size", "sequence_length", "vocab_size"):
+        plan[key] = original[key]
+    (folder / "plan.json").write_text(json.dumps(plan))
+    done = subprocess.run([str(options.bin / "nxdt-run"), "--simulate", "--plan", str(folder)], capture_output=True, text=True)
+    (folder / "plan.json").write_text(whole)
+    last = (done.stderr.splitlines() or [""])[-1]
+    if done.returncode == 0 and done.stdout.endswith("simulate: equal\n"):
+        return mutant._replace(verifier=EQUAL)
+    if done.returncode == 1 and last.startswith("error: simulate: "):
+        return mutant._replace(verifier=SIMULATE)
+    sys.exit(f"error: nxdt-run --simulate of {mutant}: {last or done.returncode}")
 
 
 def rate(mutants):
-    killed = sum(mutant.verifier != "survived" for mutant in mutants)
-    return f"{killed} of {len(mutants)} ({100 * killed / max(len(mutants), 1):.2f} %)"
+    killed = sum(mutant.verifier not in ("survived", EQUAL) for mutant in mutants)
+    equal = sum(mutant.verifier == EQUAL for mutant in mutants)
+    text = f"{killed} of {len(mutants) - equal} ({100 * killed / max(len(mutants) - equal, 1):.2f} %)"
+    return text + (f", {equal} equal" if equal else "")
 
 
 def report(options, results):
@@ -79,10 +101,12 @@ def report(options, results):
     lines = ["# Wrong programs, and who refuses them", "",
              f"`python3 bench/mutation.py`, {datetime.date.today()}" + (f", every {options.every}th mutant." if options.every > 1 else "."),
              "What is counted: the head of bench/mutation.py. What each verifier proves: docs/Verification.md.", "",
-             f"Refused: {rate(everything)}.", "", "| case, strategy | refused |", "|---|---|"]
+             f"Refused: {rate(everything)}. Before anything runs: "
+             f"{sum(m.verifier not in ('survived', EQUAL, SIMULATE) for m in everything)}; the rest by a simulation.", "",
+             "Equal are mutants that compute what they should: they are in no rate.", "", "| case, strategy | refused |", "|---|---|"]
     for (case, strategy), mutants in results.items():
         lines.append(f"| {case}, {strategy} | {rate(mutants)} |")
-    verifiers = sorted({mutant.verifier for mutant in everything} - {"survived"})
+    verifiers = [*sorted({mutant.verifier for mutant in everything} - {"survived", SIMULATE, EQUAL}), SIMULATE, EQUAL]
     lines += ["", "By the first verifier that refuses:", "", "| phase | " + " | ".join(verifiers) + " | survived |",
               "|---|" + "---|" * (len(verifiers) + 1)]
     for phase in ("sharded", "spmd", "plan"):
@@ -97,15 +121,10 @@ def report(options, results):
     lines += ["", "Bugs that training frameworks had, as mutants:", "", "| class | refused |", "|---|---|"]
     for name, belongs in CLASSES:
         lines.append(f"| {name} | {rate([mutant for mutant in everything if belongs(mutant)])} |")
-    survivors = collections.Counter((m.phase, m.kind, m.place.split()[0]) for m in everything if m.verifier == "survived")
-    lines += ["", "Survivors:", ""]
-    for (phase, kind, program), count in sorted(survivors.items()):
-        lines.append(f"- {phase}, {program}: {kind}, {count} times")
-    if survivors:
-        lines += ["", "Where operands are swapped, two tensors of one type that lie in the same way are read in each other's stead. No type "
-                      "and no factor tells them apart; only running the program does."]
-    else:
-        lines.append("none")
+    lines += ["", "What only running the program tells (two tensors of one type that lie in the same way, read in each other's stead: no type and no "
+                  "factor tells them apart), what is equal, and what nobody found:", ""]
+    late = collections.Counter((m.verifier, m.phase, m.kind, " ".join(m.place.split()[:2])) for m in everything if m.verifier in ("survived", SIMULATE, EQUAL))
+    lines += [f"- {verifier}: {phase}, {kind}, {place}, {count} times" for (verifier, phase, kind, place), count in sorted(late.items())]
     return "\n".join(lines) + "\n"
 
 
@@ -128,7 +147,7 @@ def main():
     if options.out:
         options.out.write_text(report(options, results))
     everything = [mutant for mutants in results.values() for mutant in mutants]
-    unknown = [m for m in everything if m.verifier == "survived" and (m.phase, m.kind) not in KNOWN]
+    unknown = [mutant for mutant in everything if mutant.verifier == "survived"]
     for mutant in unknown:
         print("survived:", *mutant, sep="\t")
     missing = [name for name, belongs in CLASSES if not any(belongs(mutant) for mutant in everything)]

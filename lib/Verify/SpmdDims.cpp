@@ -34,6 +34,8 @@ static DimSet all(const Call &call) {
 static WholeDims argument(size_t at, int64_t standard = 99) {
   return [=](const Call &call) {
     DimSet dims;
+    if (rankOf(call) == 0)
+      return dims;
     if (auto list = call.integers(at))
       for (int64_t dim : *list)
         dims.insert(wrapped(dim, rankOf(call)));
@@ -158,40 +160,128 @@ static Rule inserting(size_t dimAt) {
   };
 }
 
-/// Dims that are repeated are needed whole.
-static DimSet repeated(const Call &call) {
+/// Dims in another order; none are listed: none.
+static DimSet flipped(const Call &call) {
+  bool isNone = call.integers(1) && call.integers(1)->empty();
+  return isNone ? DimSet{} : argument(1)(call);
+}
+
+/// All of a dim, or a part of one that is needed whole.
+static DimSet narrowed(const Call &call) {
+  DimSet dims = argument(1)(call);
+  const std::vector<int64_t> *shape = call.resultShape();
+  std::erase_if(dims, [&](size_t dim) {
+    return shape && shape->at(dim) == call.lie(0).dims[dim].local();
+  });
+  return dims;
+}
+
+/// What is linear in operand 0, the only one.
+static Lie copied(const Call &call) {
+  const int32_t operand[] = {call.value(0)};
+  const size_t first[] = {0};
+  Lie lie = call.lie(0);
+  lie.sum = linearSum(call, operand, Linear::Each, first);
+  lie.fact = nullptr;
+  return lie;
+}
+
+/// Each dim n times, one copy behind the other: copies are the major part.
+static std::vector<Lie> repeat(const Call &call) {
+  Lie lie = copied(call);
   std::vector<int64_t> times =
       call.integers(1).value_or(std::vector<int64_t>{});
-  if (times.size() > rankOf(call))
-    return all(call);
-  DimSet dims;
-  for (size_t i = 0; i < times.size(); ++i)
-    if (times[i] != 1)
-      dims.insert(i + rankOf(call) - times.size());
-  return dims;
+  if (times.size() > lie.dims.size())
+    lie.dims.insert(lie.dims.begin(), times.size() - lie.dims.size(), Dim{});
+  for (size_t i = 0; i < times.size(); ++i) {
+    size_t dim = i + lie.dims.size() - times.size();
+    if (times[i] == 1)
+      continue;
+    // Copies of parts are not the parts of copies.
+    lie.forget(lie.dims[dim].atoms(), call.atoms);
+    Dim copies = Dim::constant(times[i]);
+    std::vector<Run> &runs = lie.dims[dim].runs;
+    runs.insert(runs.begin(), copies.runs.begin(), copies.runs.end());
+    lie.dims[dim] = normalized(lie.dims[dim], call.atoms);
+  }
+  return {lie};
+}
+
+/// Each element n times: copies are the minor part. Without a dim, of all of
+/// them in a row.
+static std::vector<Lie> repeatInterleave(const Call &call) {
+  Lie lie = copied(call);
+  int64_t times = call.integer(1).value_or(1);
+  if (!call.integer(2)) {
+    Dim row;
+    for (const Dim &dim : lie.dims)
+      row.runs.insert(row.runs.end(), dim.runs.begin(), dim.runs.end());
+    lie.dims = Dims{row};
+  }
+  Dim &dim = lie.dims[wrapped(call.integer(2).value_or(0), lie.dims.size())];
+  Dim copies = Dim::constant(times);
+  dim.runs.insert(dim.runs.end(), copies.runs.begin(), copies.runs.end());
+  dim = normalized(dim, call.atoms);
+  return {lie};
+}
+
+/// Channels are cut between groups: each group is one rank's.
+static std::vector<Lie> groupNorm(const Call &call) {
+  DimSet whole = butBatch(call);
+  whole.erase(1);
+  Lie lie = call.lie(0);
+  for (int32_t value : call.operands()) {
+    linearSum(call, std::span(&value, 1), Linear::None);
+    const Lie &other = call.lieOf(value);
+    lie.forget(other.unknown, call.atoms);
+  }
+  for (size_t i : {2, 3})
+    if (call.hasTensor(i)) {
+      const Dim both[] = {lie.dims[1], call.lie(i).dims[0]};
+      lie.dims[1] = unifyAll(call, both, "the channels");
+    }
+  for (size_t dim : whole)
+    lie.forget(lie.dims[dim].atoms(), call.atoms);
+  lie.zero = false;
+  lie.fact = nullptr;
+  // A group that is cut, or filled up, has another mean.
+  bool isPaddedAnywhere =
+      std::any_of(lie.dims[1].runs.begin(), lie.dims[1].runs.end(),
+                  [&](const Run &run) { return isPadded(run, call.atoms); });
+  if (isPaddedAnywhere)
+    lie.forget(lie.dims[1].atoms(), call.atoms);
+  for (Dim &dim : lie.dims)
+    setPadding(dim, Padding::Unknown);
+  return {lie};
 }
 
 void addDimRules(RuleTable &table) {
   auto first = std::vector<size_t>{0};
   table["aten::layer_norm"] = along(lastDims(1));
   table["aten::rms_norm"] = along(lastDims(1));
-  table["aten::group_norm"] = along(butBatch);
+  table["aten::group_norm"] = groupNorm;
   for (std::string_view op : {"aten::sort", "aten::argsort"})
     table[op] = along(argument(1, -1));
   table["aten::topk"] = along(argument(2, -1));
   table["aten::one_hot"] = along([](const Call &) { return DimSet{}; });
-  for (std::string_view op :
-       {"aten::cumsum", "aten::flip", "aten::narrow", "aten::unfold"})
+  for (std::string_view op : {"aten::cumsum", "aten::unfold"})
     table[op] = along(argument(1), Linear::Each, first);
+  table["aten::flip"] = along(flipped, Linear::Each, first);
+  table["aten::narrow"] = along(narrowed, Linear::Each, first);
   table["aten::roll"] = along(argument(2), Linear::Each, first);
   table["aten::glu"] = along(argument(1, -1));
   table["aten::glu_backward"] = along(argument(2), Linear::Each, first);
-  table["aten::gather"] = along(argument(1), Linear::Each, first);
-  table["aten::index_select"] = along(argument(1), Linear::Each, first);
   for (std::string_view op :
-       {"aten::index_fill.int_Scalar", "aten::index_add", "aten::scatter.src",
-        "aten::scatter.value", "aten::scatter_add"})
-    table[op] = along(argument(1));
+       {"aten::index_fill.int_Scalar", "aten::scatter.value"})
+    table[op] = [first](const Call &call) {
+      // Linear if it writes zeros.
+      return call.number(3) == 0.0
+                 ? along(argument(1), Linear::Each, first)(call)
+                 : along(argument(1))(call);
+    };
+  for (std::string_view op :
+       {"aten::index_add", "aten::scatter.src", "aten::scatter_add"})
+    table[op] = along(argument(1), Linear::Joint, {0, 2});
   table["aten::slice_scatter"] = along(argument(2, 0), Linear::Joint);
   for (std::string_view op :
        {"aten::split.Tensor", "aten::split.sizes", "aten::split_with_sizes",
@@ -199,9 +289,8 @@ void addDimRules(RuleTable &table) {
     table[op] = along(argument(2, 0), Linear::Each, first);
   table["aten::unbind.int"] = reducing(argument(1, 0), Linear::Each, first);
   for (std::string_view op : {"aten::repeat", "aten::tile"})
-    table[op] = along(repeated, Linear::Each, first);
-  table["aten::repeat_interleave.self_int"] =
-      along(argument(2), Linear::Each, first);
+    table[op] = repeat;
+  table["aten::repeat_interleave.self_int"] = repeatInterleave;
   table["aten::select_backward"] = inserting(2);
   for (std::string_view op :
        {"aten::any.dim", "aten::all.dim", "aten::argmax", "aten::argmin",
@@ -209,9 +298,6 @@ void addDimRules(RuleTable &table) {
         "aten::std.correction", "aten::std_mean.correction", "aten::var.dim",
         "aten::var.correction", "aten::var_mean.correction"})
     table[op] = reducing(argument(1));
-  table["aten::max"] = reducing(all);
-  table["aten::norm.Scalar"] = reducing(all);
-  table["aten::norm.ScalarOpt_dim"] = reducing(argument(2));
 }
 
 } // namespace nxdt::spmd

@@ -148,7 +148,6 @@ void addPointwiseRules(RuleTable &table) {
                               "aten::clamp_min",
                               "aten::clamp_max",
                               "aten::clamp",
-                              "aten::where.self",
                               "aten::eq.Tensor",
                               "aten::ne.Tensor",
                               "aten::lt.Tensor",
@@ -169,8 +168,6 @@ void addPointwiseRules(RuleTable &table) {
                               "aten::bitwise_or.Tensor",
                               "aten::maximum",
                               "aten::minimum",
-
-                              "aten::addcdiv",
                               "aten::acos",
                               "aten::asin",
                               "aten::asinh",
@@ -215,11 +212,6 @@ void addPointwiseRules(RuleTable &table) {
                               "aten::clamp.Tensor",
                               "aten::clamp_max.Tensor",
                               "aten::clamp_min.Tensor",
-                              "aten::div.Scalar_mode",
-                              "aten::div.Tensor_mode",
-                              "aten::lerp.Scalar",
-                              "aten::lerp.Tensor",
-                              "aten::masked_fill.Tensor",
                               "aten::where.Scalar"})
     table[op] = rule(Linear::None);
   // f(0) = 0.
@@ -266,7 +258,19 @@ void addPointwiseRules(RuleTable &table) {
   table["aten::add.Tensor"] = rule(Linear::Joint, {}, ZeroIf::All);
   table["aten::sub.Tensor"] = rule(Linear::Joint, {}, ZeroIf::All);
   table["aten::rsub.Tensor"] = rule(Linear::Joint, {}, ZeroIf::All);
-  table["aten::addcmul"] = rule(Linear::None, {}, ZeroIf::All);
+  // The third operand of addcmul and addcdiv is a factor, as lerp's weight is.
+  table["aten::addcmul"] = rule(Linear::Joint, {0, 1}, ZeroIf::All);
+  table["aten::addcdiv"] = rule(Linear::Joint, {0, 1});
+  table["aten::lerp.Scalar"] = rule(Linear::Joint, {}, ZeroIf::All);
+  table["aten::lerp.Tensor"] = rule(Linear::Joint, {0, 1});
+  table["aten::where.self"] = rule(Linear::Joint, {1, 2});
+  table["aten::masked_fill.Tensor"] = rule(Linear::Joint, {0, 2});
+  for (std::string_view op : {"aten::div.Scalar_mode", "aten::div.Tensor_mode"})
+    table[op] = [](const Call &call) -> std::vector<Lie> {
+      const size_t first[] = {0};
+      return {pointwise(call, call.operands(),
+                        call.rounds(2) ? Linear::None : Linear::Each, first)};
+    };
   table["aten::where.ScalarSelf"] = chosen(1);
   table["aten::where.ScalarOther"] = chosen(2);
   for (std::string_view op :

@@ -11,13 +11,36 @@
 
 namespace nxdt::spmd {
 
+/// Adds the bias of linear, argument 2: a term if the product is one, over the
+/// same axes.
+static std::vector<Lie> withBias(const Call &call, Lie product, bool isLinear) {
+  if (!isLinear || !call.hasTensor(2))
+    return {product};
+  const Lie &bias = call.lie(2);
+  if (product.sum & ~bias.sum)
+    call.fail("adds its bias to each term of a sum over " +
+              call.atoms.text(product.sum) +
+              ": it would count once for each "
+              "rank");
+  if (bias.sum != product.sum)
+    call.fail("adds a bias that is " + text(bias, call.atoms));
+  if (!product.dims.empty() && !bias.dims.empty()) {
+    const Dim sides[] = {product.dims.back(), bias.dims[0]};
+    product.dims.back() = unifyAll(call, sides, "the bias");
+  }
+  product.forget(bias.unknown, call.atoms);
+  return {product};
+}
+
 /// [..., n, k] x [..., k, m]; `swapped`: the second is [m, k], as in linear.
 static std::vector<Lie> product(const Call &call, bool swapped) {
   const int32_t operands[] = {call.value(0), call.value(1)};
   const size_t both[] = {0, 1};
   Lie a = call.lie(0), b = call.lie(1);
-  if (a.dims.size() < 2 || b.dims.size() < 2)
+  if (a.dims.empty() || b.dims.empty())
     return inferUnknown(call, 1);
+  if (a.dims.size() == 1 || b.dims.size() == 1)
+    return withBias(call, vectorProduct(call, swapped).at(0), swapped);
   Lie result;
   result.sum = linearSum(call, operands, Linear::Each, both);
   result.unknown = a.unknown | b.unknown;
@@ -56,19 +79,7 @@ static std::vector<Lie> product(const Call &call, bool swapped) {
               " what is a term of a sum over it already");
   result.sum |= summed;
   checkDisjoint(call, result);
-  if (swapped && call.hasTensor(2)) {
-    if (result.sum)
-      call.fail("adds its bias to each term of a sum over " +
-                call.atoms.text(result.sum) +
-                ": it would count once for each "
-                "rank");
-    const Dim sides[] = {columns, call.lie(2).dims[0]};
-    result.dims.back() = unifyAll(call, sides, "the bias");
-    if (call.lie(2).sum)
-      call.fail("adds a bias that is " + text(call.lie(2), call.atoms));
-    result.forget(call.lie(2).unknown, call.atoms);
-  }
-  return {result};
+  return withBias(call, result, swapped);
 }
 
 /// added + a x b. The addend is a term if the product is one, over the same

@@ -8,6 +8,7 @@
 #include "SpmdRules.h"
 
 #include <algorithm>
+#include <limits>
 #include <set>
 
 namespace nxdt::spmd {
@@ -16,6 +17,9 @@ namespace nxdt::spmd {
 static std::set<size_t> dimsOf(const Call &call, size_t at) {
   size_t rank = call.lie(0).dims.size();
   std::set<size_t> dims;
+  // A scalar has no dim 0, and operators take it all the same.
+  if (rank == 0)
+    return dims;
   if (auto list = call.integers(at))
     for (int64_t dim : *list)
       dims.insert(wrapped(dim, rank));
@@ -123,27 +127,36 @@ static std::vector<Lie> triangle(const Call &call) {
   return {lie};
 }
 
-/// The norm of all elements: of parts, it is the root of a term.
-static std::vector<Lie> vectorNorm(const Call &call) {
-  Lie lie = call.lie(0);
-  if (lie.sum | lie.max)
-    call.fail("squares " + call.shown(call.value(0)) +
-              ": the sum of squares is not the square of the sum; reduce it "
-              "first");
-  bool isWhole = !call.integers(2);
-  for (size_t dim : dimsOf(call, 2))
-    checkZeroPadding(call, call.value(0), lie.dims[dim]);
-  AtomSet atoms = drop(lie, dimsOf(call, 2), call.flag(3));
-  if (isWhole && call.number(1) == 2.0) {
-    if (lie.root & atoms)
-      call.fail("counts elements twice over " +
-                call.atoms.text(lie.root & atoms));
-    lie.root |= atoms;
-  } else {
-    lie.unknown |= atoms | lie.root;
-    lie.root = 0;
-  }
-  return {lie};
+/// A norm along dims (argument `dimsAt`; none: of all elements): of parts, the
+/// square norm is the root of a term, and those of degree 1 and 0 are terms.
+static Rule norm(size_t dimsAt) {
+  return [=](const Call &call) -> std::vector<Lie> {
+    Lie lie = call.lie(0);
+    if (lie.sum | lie.max)
+      call.fail("squares " + call.shown(call.value(0)) +
+                ": the sum of squares is not the square of the sum; reduce it "
+                "first");
+    bool isWhole = !call.integers(dimsAt);
+    for (size_t dim : dimsOf(call, dimsAt))
+      checkZeroPadding(call, call.value(0), lie.dims[dim]);
+    AtomSet atoms = drop(lie, dimsOf(call, dimsAt), call.flag(dimsAt + 1));
+    if (isWhole && call.number(1) == 2.0) {
+      if (lie.root & atoms)
+        call.fail("counts elements twice over " +
+                  call.atoms.text(lie.root & atoms));
+      lie.root |= atoms;
+    } else if ((call.number(1) == 1.0 || call.number(1) == 0.0) && !lie.root) {
+      lie.sum |= atoms;
+    } else if (call.number(1) == std::numeric_limits<double>::infinity() &&
+               !lie.root) {
+      // Absolute values: zeros of padding are never the largest.
+      lie.max |= atoms;
+    } else {
+      lie.unknown |= atoms | lie.root;
+      lie.root = 0;
+    }
+    return {lie};
+  };
 }
 
 /// log_softmax rows [N, C], targets [N]: summed loss and weight.
@@ -161,19 +174,6 @@ static std::vector<Lie> negativeLogLikelihood(const Call &call) {
   return {lie, lie};
 }
 
-static std::vector<Lie> negativeLogLikelihoodBackward(const Call &call) {
-  constexpr int64_t kSum = 2;
-  // The total weight (argument 6) is not read where the loss is a sum.
-  std::vector<int32_t> operands = {call.value(0), call.value(1)};
-  Lie lie = pointwise(call, operands, Linear::None);
-  const Dim rows[] = {lie.dims[0], call.lie(2).dims[0]};
-  lie.dims[0] = unifyAll(call, rows, "the rows of scores and targets");
-  lie.forget(call.lie(2).unknown | lie.dims[1].atoms(), call.atoms);
-  if (call.integer(4) != kSum)
-    lie.forget(lie.split(), call.atoms);
-  return {lie};
-}
-
 void addReductionRules(RuleTable &table) {
   table["aten::sum"] = [](const Call &call) {
     return sum(call, dimsOf(call, 99), false);
@@ -188,6 +188,7 @@ void addReductionRules(RuleTable &table) {
     return mean(call, dimsOf(call, 1), call.flag(2));
   };
   table["aten::amax"] = maximum;
+  table["aten::max"] = maximum;
   table["aten::logsumexp"] = logSumExp;
   for (std::string_view op : {"aten::softmax.int", "aten::log_softmax.int",
                               "aten::_softmax", "aten::_log_softmax"})
@@ -197,9 +198,10 @@ void addReductionRules(RuleTable &table) {
     table[op] = needsWhole(2, Linear::Each);
   table["aten::triu"] = triangle;
   table["aten::tril"] = triangle;
-  table["aten::linalg_vector_norm"] = vectorNorm;
+  for (std::string_view op : {"aten::linalg_vector_norm", "aten::norm.Scalar",
+                              "aten::norm.ScalarOpt_dim"})
+    table[op] = norm(2);
   table["aten::nll_loss_forward"] = negativeLogLikelihood;
-  table["aten::nll_loss_backward"] = negativeLogLikelihoodBackward;
 }
 
 } // namespace nxdt::spmd

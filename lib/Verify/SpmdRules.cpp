@@ -28,14 +28,19 @@ int32_t Call::value(size_t i) const {
   return std::get<plan::ValueRef>(instruction.args[i]).index;
 }
 
-std::vector<int32_t> Call::list(size_t i) const {
+std::vector<int32_t> Call::placesOf(size_t i) const {
   std::vector<int32_t> values;
   if (i < instruction.args.size())
     if (auto *refs =
             std::get_if<std::vector<plan::ValueRef>>(&instruction.args[i]))
       for (plan::ValueRef ref : *refs)
-        if (ref.index >= 0)
-          values.push_back(ref.index);
+        values.push_back(ref.index);
+  return values;
+}
+
+std::vector<int32_t> Call::list(size_t i) const {
+  std::vector<int32_t> values = placesOf(i);
+  std::erase_if(values, [](int32_t value) { return value < 0; });
   return values;
 }
 
@@ -88,6 +93,11 @@ bool Call::flag(size_t i) const {
   return flag && *flag;
 }
 
+bool Call::rounds(size_t i) const {
+  return i < instruction.args.size() &&
+         std::holds_alternative<std::string>(instruction.args[i]);
+}
+
 const std::vector<int64_t> *Call::resultShape(size_t i) const {
   if (!pureName(op()).empty())
     return &program.values[hasTensor(0) ? value(0) : list(0).at(0)].shape;
@@ -137,6 +147,12 @@ AtomSet linearSum(const Call &call, std::span<const int32_t> operands,
                   Linear linear, std::span<const size_t> linearIn) {
   AtomSet sum = 0;
   size_t partials = 0;
+  auto isLinearIn = [&](size_t i) {
+    bool isListed =
+        std::find(linearIn.begin(), linearIn.end(), i) != linearIn.end();
+    return linear == Linear::Joint ? isListed || linearIn.empty()
+                                   : linear == Linear::Each && isListed;
+  };
   bool toInteger = call.resultDtype() != plan::DType::F64 &&
                    call.resultDtype() != plan::DType::F32 &&
                    call.resultDtype() != plan::DType::BF16 &&
@@ -152,13 +168,9 @@ AtomSet linearSum(const Call &call, std::span<const int32_t> operands,
     if (!lie.sum)
       continue;
     plan::DType from = call.dtypeOf(operands[i]);
-    bool rounds =
-        toInteger && from != plan::DType::I64 && from != plan::DType::I32;
-    bool allowed =
-        linear == Linear::Joint ||
-        (linear == Linear::Each &&
-         std::find(linearIn.begin(), linearIn.end(), i) != linearIn.end());
-    if (!allowed || rounds)
+    bool rounds = toInteger && from != call.resultDtype() &&
+                  from != plan::DType::I64 && from != plan::DType::I32;
+    if (!isLinearIn(i) || rounds)
       call.fail("is not linear in " + call.shown(operands[i]) +
                 ": reduce it first");
     if (partials++ && linear == Linear::Each)
@@ -173,7 +185,7 @@ AtomSet linearSum(const Call &call, std::span<const int32_t> operands,
     return 0;
   for (size_t i = 0; i < operands.size(); ++i) {
     const Lie &lie = call.lieOf(operands[i]);
-    if (linear == Linear::Joint && !lie.sum && !lie.zero)
+    if (linear == Linear::Joint && isLinearIn(i) && !lie.sum && !lie.zero)
       call.fail("adds " + call.shown(operands[i]) +
                 " to a term of a sum over " + call.atoms.text(sum) +
                 ": it would count once for each rank; reduce the sum first");
@@ -321,6 +333,7 @@ static const RuleTable &table() {
     addProductRules(made);
     addIndexRules(made);
     addDimRules(made);
+    addLabelRules(made);
     return made;
   }();
   return rules;

@@ -38,7 +38,9 @@ public:
   const std::vector<int64_t> &shape(size_t i) const {
     return program.values[value(i)].shape;
   }
-  /// Argument `i`, a list of tensors; absent ones left out.
+  /// Argument `i`, a list of tensors; -1 for absent ones.
+  std::vector<int32_t> placesOf(size_t i) const;
+  /// The same, absent ones left out.
   std::vector<int32_t> list(size_t i) const;
   const Lie &lieOf(int32_t value) const { return lies[value]; }
   /// All tensors among the arguments, lists flattened.
@@ -48,6 +50,8 @@ public:
   std::optional<double> number(size_t i) const;
   std::optional<std::vector<int64_t>> integers(size_t i) const;
   bool flag(size_t i) const;
+  /// Whether argument `i` names a way to round.
+  bool rounds(size_t i) const;
   plan::DType dtypeOf(int32_t value) const {
     return program.values[value].dtype;
   }
@@ -83,6 +87,7 @@ void addReductionRules(RuleTable &table);
 void addProductRules(RuleTable &table);
 void addIndexRules(RuleTable &table);
 void addDimRules(RuleTable &table);
+void addLabelRules(RuleTable &table);
 
 /// The results of any operator: by its rule, or what holds without one.
 std::vector<Lie> inferCall(const Call &call);
@@ -101,7 +106,7 @@ std::string pureName(std::string_view op);
 enum class Linear {
   None,  ///< in no operand
   Each,  ///< in one operand, the others as they are
-  Joint, ///< in all together
+  Joint, ///< in all together, or in those that are listed
 };
 
 /// Where padding of the operands makes padding of the result that is zero.
@@ -112,7 +117,7 @@ enum class ZeroIf {
   All,   ///< zero in all
 };
 
-/// Elementwise, with broadcasting. `linearIn` for Each: operand numbers.
+/// Elementwise, with broadcasting. `linearIn`: operand numbers.
 Lie pointwise(const Call &call, std::span<const int32_t> operands,
               Linear linear, std::span<const size_t> linearIn = {},
               ZeroIf zeroIf = ZeroIf::Never);
@@ -129,6 +134,8 @@ Dim unifyAll(const Call &call, std::span<const Dim> dims,
 void checkDisjoint(const Call &call, const Lie &lie);
 /// A value that other ranks may not have: `atoms` are forgotten.
 Lie opaque(const Call &call, size_t result, AtomSet atoms);
+/// A product one side of which is a vector.
+std::vector<Lie> vectorProduct(const Call &call, bool swapped);
 /// `dim` from the end or the beginning.
 size_t wrapped(int64_t dim, size_t rank);
 /// Local sizes `shape` out of the dims' runs.

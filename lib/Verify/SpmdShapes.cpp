@@ -76,16 +76,40 @@ std::optional<std::vector<Dim>> regroup(const std::vector<Dim> &dims,
   return result;
 }
 
+/// The same dims in front and at the end, and between them others, of which
+/// nothing is known that is split.
+static Lie mixed(const Call &call, Lie lie, const std::vector<int64_t> &shape) {
+  size_t front = 0, back = 0, rank = lie.dims.size();
+  auto isSame = [&](size_t from, size_t to) {
+    return lie.dims[from].local() == shape[to];
+  };
+  size_t least = std::min(rank, shape.size());
+  while (front < least && isSame(front, front))
+    ++front;
+  while (front + back < least &&
+         isSame(rank - 1 - back, shape.size() - 1 - back))
+    ++back;
+  AtomSet between = 0;
+  for (size_t dim = front; dim + back < rank; ++dim)
+    between |= lie.dims[dim].atoms();
+  lie.forget(between, call.atoms);
+  Dims dims = Lie::whole(shape).dims;
+  for (size_t dim = 0; dim < front; ++dim)
+    dims[dim] = lie.dims[dim];
+  for (size_t dim = 1; dim <= back; ++dim)
+    dims[shape.size() - dim] = lie.dims[rank - dim];
+  lie.dims = dims;
+  return lie;
+}
+
 static std::vector<Lie> reshape(const Call &call) {
   Lie lie = call.lie(0);
   const std::vector<int64_t> *shape = call.resultShape();
   if (!shape)
     return {};
   auto dims = regroup(lie.dims, *shape, call.atoms);
-  if (!dims) {
-    lie.forget(lie.split(), call.atoms);
-    dims = Lie::whole(*shape).dims;
-  }
+  if (!dims)
+    return {mixed(call, lie, *shape)};
   lie.dims = *dims;
   return {lie};
 }
@@ -102,7 +126,7 @@ static std::vector<Lie> unsqueeze(const Call &call) {
 static std::vector<Lie> squeeze(const Call &call) {
   Lie lie = call.lie(0);
   size_t at = wrapped(call.integer(1).value_or(0), lie.dims.size());
-  if (lie.dims[at].local() != 1)
+  if (lie.dims.empty() || lie.dims[at].local() != 1)
     return {lie};
   lie.forget(lie.dims[at].atoms(), call.atoms);
   lie.dims.erase(lie.dims.begin() + at);
@@ -126,6 +150,8 @@ static std::vector<Lie> transpose(const Call &call) {
   std::vector<int64_t> order(rank);
   for (size_t dim = 0; dim < rank; ++dim)
     order[dim] = dim;
+  if (rank == 0)
+    return permuted(call, order);
   std::swap(order.at(wrapped(call.integer(1).value_or(0), rank)),
             order.at(wrapped(call.integer(2).value_or(0), rank)));
   return permuted(call, order);

@@ -158,6 +158,26 @@ LogicalResult ApplyStrategyPass::applyTo(BufferOp param) {
   return failed(sharding) ? failure() : setSharding(param, *sharding);
 }
 
+/// How many characters of a pattern are wrong for a name; `*` stands for any.
+static unsigned distance(StringRef pattern, StringRef name) {
+  SmallVector<unsigned> row =
+      llvm::to_vector(llvm::seq(0u, unsigned(name.size()) + 1));
+  for (char c : pattern) {
+    unsigned diagonal = row[0];
+    row[0] += c == '*' ? 0 : 1;
+    for (size_t i = 1; i < row.size(); ++i) {
+      unsigned above = row[i];
+      if (c == '*')
+        row[i] = std::min(above, row[i - 1]);
+      else
+        row[i] = std::min({above + 1, row[i - 1] + 1,
+                           diagonal + (c == '?' || c == name[i - 1] ? 0 : 1)});
+      diagonal = above;
+    }
+  }
+  return row.back();
+}
+
 LogicalResult ApplyStrategyPass::reportUnused() {
   LogicalResult status = success();
   for (ParamRule &rule : rules) {
@@ -169,9 +189,9 @@ LogicalResult ApplyStrategyPass::reportUnused() {
     for (auto buffer : getOperation().getOps<BufferOp>()) {
       if (buffer.getRole() != "param")
         continue;
-      unsigned distance = rule.pattern.edit_distance(buffer.getSymName());
-      if (distance < best) {
-        best = distance;
+      unsigned changes = distance(rule.pattern, buffer.getSymName());
+      if (changes < best) {
+        best = changes;
         nearest = buffer.getSymName();
       }
     }

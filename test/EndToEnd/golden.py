@@ -10,9 +10,10 @@ from tools import Programs, export, fresh, main, read_folder, read_metrics, read
 
 
 def prove(programs, case, work, overrides=()):
-    """The largest distances: ({loss, grad_norm, lr: relative}, weight, number of weights beyond 1e-5)."""
+    """The largest distances: ({loss, grad_norm, lr: relative}, weight, number of weights beyond 1e-5). What the run printed stays in `work`/printed."""
     work = fresh(work)
-    programs.succeed("nxdt-run", case / "config.yaml", f"exp_manager.explicit_log_dir={work}/log", *overrides, cwd=work)
+    done = programs.succeed("nxdt-run", case / "config.yaml", f"exp_manager.explicit_log_dir={work}/log", *overrides, cwd=work)
+    (work / "printed").write_text(done.stdout)
     out = export(programs, work / "log", work / "hf")
     expected = json.loads((case / "expected.json").read_text())
     steps, _ = read_metrics(work / "log")

@@ -4,6 +4,7 @@
 import argparse
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -177,6 +178,19 @@ def refusals(plans):
     )  # fmt: skip
 
 
+def unproven(plans):
+    """A plan that somebody has changed is proven again where it is loaded, before any step."""
+    plan = json.loads((plans.replicated / "plan.json").read_text())
+    program = next(program for program in plan["programs"] if program["name"] == "finish_step")
+    at, sum_ = next((at, item) for at, item in enumerate(program["instructions"]) if item["op"] == "nxdt::all_reduce")
+    sum_["reduction"] = "max"
+    damaged, log = plans.work / "damaged", plans.work / "log-damaged"
+    shutil.copytree(plans.replicated, damaged)
+    (damaged / "plan.json").write_text(json.dumps(plan))
+    refused(plans, f"verify-spmd: program 'finish_step', instruction {at}, nxdt::all_reduce of ", *plans.arguments(damaged, log, TWO))
+    check(not list(log.rglob("metrics.jsonl")), "a plan that is not proven has begun to train")
+
+
 def start(plans, log, *overrides):
     command = plans.programs.command("nxdt-run", *plans.arguments(plans.zero1, log, TWO, "trainer.max_steps=100000", every(5), *overrides))
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
@@ -257,6 +271,7 @@ def test():
     under_a_launcher(plans)
     resharding(plans, case)
     refusals(plans)
+    unproven(plans)
     ends_in_order(plans)
     a_rank_dies(plans)
 

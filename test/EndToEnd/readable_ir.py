@@ -9,6 +9,7 @@ from tools import Programs, check, fresh, main
 
 MAX_COLUMNS = 120
 CLEAN_UP = ["--canonicalize", "--cse"]
+VERIFY = ["--verify-sharding", "--verify-reduction-scale"]
 # What nxdt-opt runs from one dump to the next; the mesh makes the last ones interesting.
 PHASES = {
     "captured": [],
@@ -16,10 +17,10 @@ PHASES = {
     "loss": ["--append-loss"],
     "fused": ["--fuse-attention", *CLEAN_UP],
     "autodiff": ["--autodiff", "--verify-gradients", *CLEAN_UP],
-    "step": ["--build-step", *CLEAN_UP],
-    "sharded": ["--apply-strategy", "--partition", *CLEAN_UP],
-    "recomputed": ["--recompute"],
-    "spmd": ["--lower-to-spmd", *CLEAN_UP],
+    "step": ["--build-step", *CLEAN_UP, "--record-scales"],
+    "sharded": ["--apply-strategy", "--partition", *CLEAN_UP, *VERIFY],
+    "recomputed": ["--recompute", *VERIFY],
+    "spmd": ["--lower-to-spmd", *CLEAN_UP, "--verify-reduction-scale"],
     "lowered": ["--lower-to-aten", *CLEAN_UP, "--store-in-place", "--verify-plan-ready"],
 }
 STRATEGY = ["trainer.devices=4", "distributed_strategy.tensor_model_parallel_size=2", "distributed_strategy.sequence_parallel=True"]

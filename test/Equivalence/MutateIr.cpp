@@ -5,10 +5,12 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// nxdt-mutate-ir FILE.mlir --phase=sharded|spmd [--every=N]: breaks each
-// reshard, collective and factor of what nxdt-opt --emit=PHASE wrote (of these
-// ways every N-th), and prints a line per mutant: phase, kind, what was broken,
-// who refused it. The input itself must be accepted: exit code 1 if it is not.
+// nxdt-mutate-ir FILE.mlir --phase=sharded|spmd [--every=N]
+// [--survivors=FOLDER]: breaks each reshard, collective and factor of what
+// nxdt-opt --emit=PHASE wrote (of these ways every N-th), and prints a line per
+// mutant: phase, kind, what was broken, who refused it, and the file in FOLDER
+// with the plan that would run where nobody did ("-" otherwise). The input
+// itself must be accepted: exit code 1 if it is not.
 //
 //===----------------------------------------------------------------------===//
 #include "IrMutants.h"
@@ -16,6 +18,7 @@
 #include "nxdt/Emit/EmitPlan.h"
 #include "nxdt/Passes/Passes.h"
 #include "nxdt/Passes/Pipeline.h"
+#include "nxdt/Plan/PlanJson.h"
 #include "nxdt/Support/UserError.h"
 #include "nxdt/Verify/VerifyComm.h"
 #include "nxdt/Verify/VerifySpmd.h"
@@ -23,54 +26,66 @@
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
+#include "llvm/ADT/Twine.h"
 #include "llvm/Support/raw_ostream.h"
+
+#include <fstream>
+#include <optional>
 
 using namespace mlir;
 using namespace nxdt;
 
-/// Goes on to the plan, as nxdt-opt does.
-static std::string killerOfPlan(ModuleOp module) {
+namespace {
+/// Who refuses; "survived" if nobody does, and then the plan that would run.
+struct Verdict {
+  std::string killer;
+  std::optional<plan::Plan> plan = std::nullopt;
+};
+} // namespace
+
+/// Goes on from a phase to the plan, as nxdt-opt does.
+static Verdict judgePlanOf(ModuleOp module, StringRef phase) {
   PassManager pm(module.getContext());
   bool isBehind = false;
-  for (const Phase &phase : trainingPhases({})) {
+  for (const Phase &step : trainingPhases({})) {
     if (isBehind)
-      phase.build(pm);
-    isBehind = isBehind || phase.name == "spmd";
+      step.build(pm);
+    isBehind = isBehind || step.name == phase;
   }
   if (failed(pm.run(module)))
-    return "passes behind it";
+    return {"passes behind it"};
   FailureOr<plan::Plan> plan = emitPlan(module);
   if (failed(plan))
-    return "emit";
+    return {"emit"};
   const char *verifier = "verify-comm";
   try {
     verifyComm(*plan, "mutant");
     verifier = "verify-spmd";
     verifySpmd(*plan, "mutant");
   } catch (const UserError &) {
-    return verifier;
+    return {verifier};
   }
-  return "survived";
+  return {"survived", std::move(*plan)};
 }
 
-/// The first to refuse; "survived" if nobody does.
-static std::string killerOf(ModuleOp module, StringRef phase) {
+/// The first to refuse.
+static Verdict judge(ModuleOp module, StringRef phase) {
   if (failed(verify(module)))
-    return "op verifiers";
+    return {"op verifiers"};
   auto accepts = [&](std::unique_ptr<Pass> pass) {
     PassManager pm(module.getContext());
     pm.addPass(std::move(pass));
     return succeeded(pm.run(module));
   };
   if (phase == "sharded" && !accepts(createVerifySharding()))
-    return "verify-sharding";
+    return {"verify-sharding"};
   if (!accepts(createVerifyReductionScale()))
-    return "verify-reduction-scale";
-  return phase == "spmd" ? killerOfPlan(module) : "survived";
+    return {"verify-reduction-scale"};
+  return judgePlanOf(module, phase);
 }
 
 int main(int argc, char **argv) {
-  StringRef path, phase = "sharded";
+  StringRef path, phase = "sharded", survivors;
   int64_t every = 1, number = 0;
   for (int i = 1; i < argc; ++i) {
     StringRef argument = argv[i];
@@ -78,6 +93,8 @@ int main(int argc, char **argv) {
       phase = argument;
     else if (argument.consume_front("--every="))
       every = std::stoll(argument.str());
+    else if (argument.consume_front("--survivors="))
+      survivors = argument;
     else
       path = argument;
   }
@@ -92,7 +109,7 @@ int main(int argc, char **argv) {
   auto module = parseSourceFile<ModuleOp>(path, &context);
   // On a clone: what follows the phase changes it.
   OwningOpRef<ModuleOp> unchanged = module ? module->clone() : ModuleOp();
-  if (!module || killerOf(*unchanged, phase) != "survived") {
+  if (!module || judge(*unchanged, phase).killer != "survived") {
     llvm::errs() << "error: " << path << " is refused as it is: " << said
                  << '\n';
     return 1;
@@ -104,7 +121,13 @@ int main(int argc, char **argv) {
     IRMapping mapping;
     OwningOpRef<ModuleOp> mutant = cast<ModuleOp>((*module)->clone(mapping));
     change.apply(mapping);
+    Verdict verdict = judge(*mutant, phase);
+    std::string file = "-";
+    if (verdict.plan && !survivors.empty()) {
+      file = (survivors + "/" + phase + "-" + Twine(number) + ".json").str();
+      std::ofstream(file) << plan::toJson(*verdict.plan);
+    }
     llvm::outs() << phase << '\t' << change.kind << '\t' << change.place << '\t'
-                 << killerOf(*mutant, phase) << '\n';
+                 << verdict.killer << '\t' << file << '\n';
   });
 }

@@ -5,10 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// nxdt-mutate-plan PLAN.json [--every=N]: breaks each collective and each
-// declaration of a compiled plan in every way it knows (of these every N-th),
-// and prints a line per mutant: phase, kind, what was broken, who refused it.
-// The plan itself must be accepted: exit code 1 if it is not.
+// nxdt-mutate-plan PLAN.json [--every=N] [--survivors=FOLDER]: breaks each
+// collective and each declaration of a compiled plan in every way it knows (of
+// these every N-th), and prints a line per mutant: phase, kind, what was
+// broken, who refused it, and the file in FOLDER with the plan where nobody did
+// ("-" otherwise). The plan itself must be accepted: exit code 1 if it is not.
 //
 //===----------------------------------------------------------------------===//
 #include "PlanMutants.h"
@@ -45,13 +46,19 @@ static std::string killerOf(const Mutant &mutant) {
 
 int main(int argc, char **argv) {
   if (argc < 2) {
-    std::cerr << "usage: nxdt-mutate-plan PLAN.json [--every=N]\n";
+    std::cerr << "usage: nxdt-mutate-plan PLAN.json [--every=N] "
+                 "[--survivors=FOLDER]\n";
     return 1;
   }
   int64_t every = 1, number = 0;
-  for (int i = 2; i < argc; ++i)
-    if (std::string(argv[i]).starts_with("--every="))
-      every = std::stoll(argv[i] + 8);
+  std::string survivors;
+  for (int i = 2; i < argc; ++i) {
+    std::string argument = argv[i];
+    if (argument.starts_with("--every="))
+      every = std::stoll(argument.substr(8));
+    if (argument.starts_with("--survivors="))
+      survivors = argument.substr(12);
+  }
   try {
     std::ifstream file(argv[1]);
     std::string text{std::istreambuf_iterator<char>(file), {}};
@@ -63,8 +70,15 @@ int main(int argc, char **argv) {
       if (number++ % every)
         return;
       Mutant mutant = make();
+      std::string killer = killerOf(mutant), file = "-";
+      // Ranks that differ are no plan.
+      if (killer == "survived" && mutant.classes.empty() &&
+          !survivors.empty()) {
+        file = survivors + "/plan-" + std::to_string(number) + ".json";
+        std::ofstream(file) << plan::toJson(mutant.plan);
+      }
       std::cout << "plan\t" << mutant.kind << '\t' << mutant.place << '\t'
-                << killerOf(mutant) << '\n';
+                << killer << '\t' << file << '\n';
     });
   } catch (const UserError &error) {
     std::cerr << "error: " << error.what() << '\n';

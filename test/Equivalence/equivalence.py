@@ -2,7 +2,8 @@
 """Trains reference runs under many strategies, one process per rank, and wants what one device gives.
 
 Each run must have the reference's loss, gradient norm and rate in every step and its final weights, the val_loss of the
-same case on one rank, and a plan whose ranks hold parts and not copies (plan_checks.py).
+same case on one rank, a plan whose ranks hold parts and not copies (plan_checks.py), and groups that counted the bytes that
+nxdt-opt --report predicts (traffic.py).
 """
 
 import argparse
@@ -18,6 +19,7 @@ from golden import prove  # noqa: E402
 from plan_checks import check_plan  # noqa: E402
 from strategies import Case, Strategy, pairwise, product  # noqa: E402
 from tools import Failure, Programs, check, fresh, main, read_metrics  # noqa: E402
+from traffic import compare, rows  # noqa: E402
 
 VAL_LOSS_RELATIVE = 2e-6
 
@@ -32,10 +34,21 @@ def validation(case):
     ]
 
 
+def check_traffic(programs, case, strategy, keys, printed):
+    """What the run counted is what the report says; one rank moves nothing."""
+    if strategy.tp * strategy.dp == 1:
+        check("bytes per step" not in printed, f"one rank moves something:\n{printed}")
+        return
+    told = json.loads(programs.succeed("nxdt-opt", case.folder / "config.yaml", "--report=json", *keys).stdout)
+    compare(told["step"], rows(printed))
+
+
 def train(programs, work, case, strategy, overrides=()):
     """(largest distances as golden.prove has them, [val_loss]) of one run whose plan holds what it must."""
     folder = work / strategy.folder(case)
-    apart = prove(programs, case.folder, folder, [*strategy.overrides(case), *validation(case), *overrides])
+    keys = [*strategy.overrides(case), *validation(case), *overrides]
+    apart = prove(programs, case.folder, folder, keys)
+    check_traffic(programs, case, strategy, keys, (folder / "printed").read_text())
     check_plan(json.loads((folder / "log" / "plan" / "plan.json").read_text()), case, strategy)
     evaluations = [line["val_loss"] for line in read_metrics(folder / "log")[1]]
     check(len(evaluations) == 2, f"{len(evaluations)} evaluations, expected are 2")

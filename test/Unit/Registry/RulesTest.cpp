@@ -11,8 +11,8 @@
 // or whose linearity was never tried, fails.
 //
 //===----------------------------------------------------------------------===//
+#include "Calls.h"
 #include "Compiler.h"
-#include "Oracle.h"
 #include "Splits.h"
 
 #include "ATen/core/grad_mode.h"
@@ -25,76 +25,6 @@ using namespace nxdt::test;
 using nxdt::plan::DType;
 
 namespace {
-
-/// A call that libtorch has run.
-struct Call {
-  Sample sample;
-  std::vector<at::Tensor> operands, results;
-
-  static std::vector<TensorType> typesOf(const std::vector<at::Tensor> &list) {
-    std::vector<TensorType> types;
-    for (const at::Tensor &tensor : list)
-      types.push_back(nxdt::test::typeOf(tensor));
-    return types;
-  }
-  static std::vector<std::vector<int64_t>>
-  shapesOf(const std::vector<at::Tensor> &list) {
-    std::vector<std::vector<int64_t>> shapes;
-    for (const at::Tensor &tensor : list)
-      shapes.push_back(tensor.sizes().vec());
-    return shapes;
-  }
-  std::string name() const {
-    std::string text = sample.callee + "(" + sample.text + ") of";
-    for (const TensorType &type : typesOf(operands))
-      text += " " + toString(type);
-    return text;
-  }
-  Rule rule() const {
-    return ruleOf(sample, typesOf(operands), typesOf(results));
-  }
-  /// What memory happened to hold is no value.
-  bool hasValues() const {
-    return sample.callee.find("empty") == std::string::npos;
-  }
-};
-
-std::optional<Call> runCall(const Sample &sample, DType free) {
-  Call call{sample, {}, {}};
-  call.operands =
-      viewBases(sample, makeBases(sample, dtypesOf(sample, {free}), 1));
-  try {
-    call.results = callOperator(sample, call.operands);
-  } catch (const std::exception &error) {
-    // Not every operator takes integers and bools.
-    if (free == DType::F64)
-      ADD_FAILURE() << sample.callee << "(" << sample.text
-                    << "): " << error.what();
-    return std::nullopt;
-  }
-  return call;
-}
-
-std::vector<Call> callsOf(const std::string &callee) {
-  std::vector<std::string> texts;
-  for (const SampleTable *table : {&sampleTable(), &shardingSampleTable()})
-    if (auto it = table->find(callee); it != table->end())
-      texts.insert(texts.end(), it->second.begin(), it->second.end());
-  std::vector<Call> calls;
-  for (const std::string &text : texts) {
-    Sample sample = parseSample(callee, text);
-    fillBySchema(sample);
-    bool isFree =
-        std::any_of(sample.tensors.begin(), sample.tensors.end(),
-                    [](const TensorSpec &spec) { return spec.isFree(); });
-    for (DType dtype :
-         {DType::F64, DType::F32, DType::I64, DType::U8, DType::Bool})
-      if (dtype == DType::F64 || isFree)
-        if (auto call = runCall(sample, dtype))
-          calls.push_back(std::move(*call));
-  }
-  return calls;
-}
 
 /// Runs parts of a split with its local arguments.
 LocalRun partsOf(const Call &call, const Rule &rule, const Parts &parts) {
@@ -235,22 +165,10 @@ TEST(Rules, LocalTypesAreVerified) {
   EXPECT_FALSE(localCall(unknown, {whole}, {whole}, {half}, {half}));
 }
 
-std::vector<std::string> calleesWithRule() {
-  std::vector<std::string> found;
-  for (const std::string &callee : registeredCallees())
-    if (hasRule(callee))
-      found.push_back(callee);
-  return found;
-}
-
 INSTANTIATE_TEST_SUITE_P(Registry, RuleOfEntry,
                          testing::ValuesIn(calleesWithRule()),
                          [](const testing::TestParamInfo<std::string> &info) {
-                           std::string name = info.param;
-                           std::replace_if(
-                               name.begin(), name.end(),
-                               [](char c) { return !std::isalnum(c); }, '_');
-                           return name;
+                           return testName(info.param);
                          });
 
 } // namespace
