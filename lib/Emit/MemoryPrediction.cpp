@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "nxdt/Emit/MemoryPrediction.h"
 
+#include "Strides.h"
 #include "nxdt/Registry/OpRegistry.h"
 
 #include <algorithm>
@@ -25,8 +26,10 @@ namespace {
 class Simulation {
 public:
   explicit Simulation(const Program &program)
-      : program(program), storageOf(program.values.size(), -1),
-        dense(program.values.size(), true) {}
+      : program(program), storageOf(program.values.size(), -1) {
+    for (const Value &value : program.values)
+      strides.push_back(rowMajor(value.shape));
+  }
 
   /// (bytes, index of the instruction); of several equal ones the first.
   std::pair<int64_t, size_t> peak() {
@@ -82,6 +85,10 @@ private:
       if (base >= 0) {
         storageOf[out] = storageOf[base];
       } else {
+        const Dims &shape = program.values[out].shape;
+        if (writesHeadsInside(instruction, shape))
+          strides[out] = transposed(
+              rowMajor({shape[0], shape[2], shape[1], shape[3]}), 1, 2);
         storageOf[out] = storages.size();
         storages.push_back(
             {bytes(program.values[out].dtype, program.values[out].shape), 0,
@@ -99,12 +106,7 @@ private:
       if (instruction.collective != Collective::AllSlice)
         return -1;
       int32_t base = std::get<ValueRef>(instruction.args[0]).index;
-      // Rows of a dense tensor are dense, columns are not.
-      const std::vector<int64_t> &shape = program.values[base].shape;
-      int64_t outer = 1;
-      for (int64_t dim = 0; dim < instruction.dim; ++dim)
-        outer *= shape[dim];
-      dense[out] = dense[base] && outer == 1;
+      strides[out] = strides[base];
       return base;
     }
     if (instruction.kind != OpKind::Aten || instruction.args.empty())
@@ -119,10 +121,46 @@ private:
                        from.shape == to.shape;
     if (info->aliasing == Aliasing::Fresh && !returnsSelf)
       return -1;
-    if (info->aliasing == Aliasing::MaybeView && !dense[base])
+    Strides shared = returnsSelf ? strides[base]
+                                 : viewStrides(instruction, *info, base, out);
+    if (info->aliasing == Aliasing::MaybeView && !shared)
       return -1;
-    dense[out] = dense[base] && (returnsSelf || info->keepsOrder);
+    strides[out] = shared;
     return base;
+  }
+
+  /// How a result lies in operand 0's storage; none if that is not known.
+  Strides viewStrides(const Instruction &instruction, const OpInfo &info,
+                      int32_t base, int32_t out) {
+    const Dims &from = program.values[base].shape,
+               &to = program.values[out].shape;
+    auto number = [&](size_t position) {
+      auto *value = position < instruction.args.size()
+                        ? std::get_if<int64_t>(&instruction.args[position])
+                        : nullptr;
+      return value ? *value : 0;
+    };
+    if (instruction.op == "aten::contiguous")
+      return isRowMajor(from, strides[base]) ? strides[base] : std::nullopt;
+    if (info.keepsOrder)
+      return reshaped(from, strides[base], to);
+    if (instruction.op == "aten::transpose.int")
+      return transposed(strides[base], number(1), number(2));
+    if (instruction.op == "aten::expand")
+      return expanded(from, strides[base], to);
+    if (instruction.op == "aten::slice.Tensor")
+      return sliced(strides[base], number(1), std::max<int64_t>(number(4), 1));
+    return std::nullopt;
+  }
+
+  /// libtorch's attention kernels for the CPU write [B, S, H, D] and return it
+  /// transposed to [B, H, S, D], so that merging the heads copies nothing.
+  static bool writesHeadsInside(const Instruction &instruction,
+                                const Dims &shape) {
+    return llvm::StringRef(instruction.op)
+               .starts_with(
+                   "aten::_scaled_dot_product_flash_attention_for_cpu") &&
+           shape.size() == 4;
   }
 
   void release(const Instruction &instruction) {
@@ -140,7 +178,7 @@ private:
 
   const Program &program;
   std::vector<int32_t> storageOf; ///< -1: a buffer's or a buffer's view
-  std::vector<bool> dense;
+  std::vector<Strides> strides;
   std::vector<Storage> storages;
   int64_t live = 0;
 };
