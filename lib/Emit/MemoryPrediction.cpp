@@ -6,10 +6,12 @@
 //===----------------------------------------------------------------------===//
 #include "nxdt/Emit/MemoryPrediction.h"
 
+#include "Strides.h"
 #include "nxdt/Registry/OpRegistry.h"
 
 #include <algorithm>
 #include <map>
+#include <optional>
 
 using namespace nxdt;
 using namespace nxdt::plan;
@@ -105,22 +107,29 @@ private:
 };
 
 /// What memory sees of an instruction. A schedule runs a program hundreds of
-/// times: everything that can be known before is.
+/// times: everything is found out the first time.
 struct Effect {
-  enum class Sharing { Never, Always, IfDense };
   struct Result {
     int32_t value = -1;
     int64_t size = 0;
-    int32_t base = -1; ///< whose storage it may share
-    Sharing sharing = Sharing::Never;
-    bool keepsDense = false;
+    int32_t base = -1; ///< whose storage it shares
   };
   std::vector<Result> results;
 };
 
+/// The effects of a program's instructions, from how its values lie.
 class Effects {
 public:
-  Effects(const Plan &plan, const Program &program) {
+  /// `strides`: of what is carried into the program, by value; else row-major.
+  Effects(const Plan &plan, const Program &program,
+          const std::map<int32_t, Strides> &carried)
+      : program(program) {
+    for (size_t i = 0; i < program.values.size(); ++i) {
+      auto known = carried.find(i);
+      strides.push_back(known != carried.end()
+                            ? known->second
+                            : Strides(rowMajor(program.values[i].shape)));
+    }
     for (const Instruction &instruction : program.instructions) {
       Effect effect;
       for (int32_t out : instruction.outs) {
@@ -131,63 +140,94 @@ public:
         if (instruction.kind == OpKind::Collective && value.buffer >= 0 &&
             plan.buffers[value.buffer].role != Role::Carry)
           continue;
-        effect.results.push_back(resultOf(program, instruction, out));
+        effect.results.push_back({out, bytes(value.dtype, value.shape),
+                                  sharedOperand(instruction, out)});
       }
       list.push_back(std::move(effect));
     }
   }
 
   const Effect &operator[](size_t index) const { return list[index]; }
+  const Strides &stridesOf(int32_t value) const { return strides[value]; }
 
 private:
-  static Effect::Result resultOf(const Program &program,
-                                 const Instruction &instruction, int32_t out) {
-    const Value &to = program.values[out];
-    Effect::Result result;
-    result.value = out;
-    result.size = bytes(to.dtype, to.shape);
+  /// The operand whose storage a result shares; -1 if it has its own.
+  int32_t sharedOperand(const Instruction &instruction, int32_t out) {
     if (instruction.kind == OpKind::Collective) {
       if (instruction.collective != Collective::AllSlice)
-        return result;
-      result.base = std::get<ValueRef>(instruction.args[0]).index;
-      result.sharing = Effect::Sharing::Always;
-      // Rows of a dense tensor are dense, columns are not.
-      const std::vector<int64_t> &shape = program.values[result.base].shape;
-      int64_t outer = 1;
-      for (int64_t dim = 0; dim < instruction.dim; ++dim)
-        outer *= shape[dim];
-      result.keepsDense = outer == 1;
-      return result;
+        return -1;
+      int32_t base = std::get<ValueRef>(instruction.args[0]).index;
+      strides[out] = strides[base];
+      return base;
     }
+    const Dims &shape = program.values[out].shape;
+    if (writesHeadsInside(instruction, shape))
+      strides[out] = transposed(
+          rowMajor({shape[0], shape[2], shape[1], shape[3]}), 1, 2);
     if (instruction.kind != OpKind::Aten || instruction.args.empty())
-      return result;
+      return -1;
     const OpInfo *info = OpRegistry::get().lookup(instruction.op);
     auto *operand = std::get_if<ValueRef>(&instruction.args[0]);
     if (!info || !operand || operand->index < 0)
-      return result;
-    const Value &from = program.values[operand->index];
+      return -1;
+    int32_t base = operand->index;
+    const Value &from = program.values[base], &to = program.values[out];
     bool returnsSelf = info->returnsSelfIfSameType && from.dtype == to.dtype &&
                        from.shape == to.shape;
     if (info->aliasing == Aliasing::Fresh && !returnsSelf)
-      return result;
-    result.base = operand->index;
-    result.sharing = info->aliasing == Aliasing::MaybeView
-                         ? Effect::Sharing::IfDense
-                         : Effect::Sharing::Always;
-    result.keepsDense = returnsSelf || info->keepsOrder;
-    return result;
+      return -1;
+    Strides shared = returnsSelf ? strides[base]
+                                 : viewStrides(instruction, *info, base, out);
+    if (info->aliasing == Aliasing::MaybeView && !shared)
+      return -1;
+    strides[out] = shared;
+    return base;
   }
 
+  /// How a result lies in operand 0's storage; none if that is not known.
+  Strides viewStrides(const Instruction &instruction, const OpInfo &info,
+                      int32_t base, int32_t out) {
+    const Dims &from = program.values[base].shape,
+               &to = program.values[out].shape;
+    auto number = [&](size_t position) {
+      auto *value = position < instruction.args.size()
+                        ? std::get_if<int64_t>(&instruction.args[position])
+                        : nullptr;
+      return value ? *value : 0;
+    };
+    if (instruction.op == "aten::contiguous")
+      return isRowMajor(from, strides[base]) ? strides[base] : std::nullopt;
+    if (info.keepsOrder)
+      return reshaped(from, strides[base], to);
+    if (instruction.op == "aten::transpose.int")
+      return transposed(strides[base], number(1), number(2));
+    if (instruction.op == "aten::expand")
+      return expanded(from, strides[base], to);
+    if (instruction.op == "aten::slice.Tensor")
+      return sliced(strides[base], number(1), std::max<int64_t>(number(4), 1));
+    return std::nullopt;
+  }
+
+  /// libtorch's attention kernels for the CPU write [B, S, H, D] and return it
+  /// transposed to [B, H, S, D], so that merging the heads copies nothing.
+  static bool writesHeadsInside(const Instruction &instruction,
+                                const Dims &shape) {
+    return llvm::StringRef(instruction.op)
+               .starts_with(
+                   "aten::_scaled_dot_product_flash_attention_for_cpu") &&
+           shape.size() == 4;
+  }
+
+  const Program &program;
+  std::vector<Strides> strides; ///< by value
   std::vector<Effect> list;
 };
 
 /// Runs a plan's programs and schedules without tensors.
 class Simulation {
 public:
-  Simulation(const Plan &plan, Heap &heap) : plan(plan), heap(heap) {
-    for (const Program &program : plan.programs)
-      effects.emplace_back(plan, program);
-  }
+  Simulation(const Plan &plan, Heap &heap)
+      : plan(plan), heap(heap), effects(plan.programs.size()) {}
 
   void run() {
     std::vector<bool> isScheduled(plan.programs.size());
@@ -203,10 +243,6 @@ public:
   }
 
 private:
-  struct Tensor {
-    int32_t storage = -1; ///< -1: a buffer's or a buffer's view
-    bool dense = true;
-  };
   using Key = std::pair<int32_t, int64_t>; ///< index, micro-batch
 
   bool isCarry(int32_t buffer) const {
@@ -214,7 +250,7 @@ private:
   }
 
   void runSchedule(const Schedule &schedule) {
-    std::map<Key, Tensor> underway; // by channel
+    std::map<Key, int32_t> underway; // by channel
     for (const Action &action : schedule.actions) {
       Key key(action.index, action.microBatch);
       switch (action.kind) {
@@ -224,30 +260,29 @@ private:
       case ActionKind::Recv: {
         const Channel &channel = plan.channels[action.index];
         const Buffer &buffer = plan.buffers[channel.buffer];
-        underway[key] = {heap.allocate(bytes(buffer.dtype, buffer.shape),
-                                       {&plan, nullptr, action.index, -1}),
-                         true};
+        underway[key] = heap.allocate(bytes(buffer.dtype, buffer.shape),
+                                      {&plan, nullptr, action.index, -1});
         heap.look(schedule.name, channel.name, "recv");
         break;
       }
       case ActionKind::Send: {
-        Tensor sent =
+        int32_t sent =
             carries[{plan.channels[action.index].buffer, action.microBatch}];
-        heap.use(sent.storage);
+        heap.use(sent);
         underway[key] = sent;
         break;
       }
       case ActionKind::Wait: {
         const Channel &channel = plan.channels[action.index];
         if (channel.isSend)
-          heap.release(underway[key].storage);
+          heap.release(underway[key]);
         else
           carries[{channel.buffer, action.microBatch}] = underway[key];
         underway.erase(key);
         break;
       }
       case ActionKind::Free:
-        heap.release(carries[key].storage);
+        heap.release(carries[key]);
         carries.erase(key);
         break;
       }
@@ -256,36 +291,43 @@ private:
 
   void runProgram(size_t index, int64_t microBatch) {
     const Program &program = plan.programs[index];
-    std::vector<Tensor> tensors(program.values.size());
+    std::vector<int32_t> storages(program.values.size(), -1);
+    std::map<int32_t, Strides> carried;
     for (size_t i = 0; i < program.values.size(); ++i) {
-      if (!isCarry(program.values[i].buffer))
+      int32_t buffer = program.values[i].buffer;
+      if (!isCarry(buffer))
         continue;
-      auto carried = carries.find({program.values[i].buffer, microBatch});
-      if (carried != carries.end())
-        tensors[i] = carried->second;
+      auto found = carries.find({buffer, microBatch});
+      if (found == carries.end())
+        continue;
+      storages[i] = found->second;
+      auto lies = carriedStrides.find(buffer);
+      if (lies != carriedStrides.end())
+        carried[i] = lies->second;
     }
+    if (!effects[index])
+      effects[index].emplace(plan, program, carried);
     for (size_t at = 0; at < program.instructions.size(); ++at) {
       const Instruction &instruction = program.instructions[at];
-      for (const Effect::Result &result : effects[index][at].results) {
-        Tensor &made = tensors[result.value];
-        made = {-1, true};
-        if (result.sharing == Effect::Sharing::Always ||
-            (result.sharing == Effect::Sharing::IfDense &&
-             tensors[result.base].dense)) {
-          const Tensor &base = tensors[result.base];
-          made = {base.storage, base.dense && result.keepsDense};
-          heap.use(made.storage);
+      for (const Effect::Result &result : (*effects[index])[at].results) {
+        int32_t &made = storages[result.value];
+        if (result.base >= 0) {
+          made = storages[result.base];
+          heap.use(made);
         } else {
-          made.storage = heap.allocate(
+          made = heap.allocate(
               result.size,
               {&plan, &program, static_cast<int32_t>(at), result.value});
         }
-        if (isCarry(program.values[result.value].buffer))
-          carries[{program.values[result.value].buffer, microBatch}] = made;
+        int32_t buffer = program.values[result.value].buffer;
+        if (!isCarry(buffer))
+          continue;
+        carries[{buffer, microBatch}] = made;
+        carriedStrides[buffer] = effects[index]->stridesOf(result.value);
       }
       heap.look(program.name, instruction.module, instruction.op);
       for (int32_t value : instruction.frees) {
-        heap.release(tensors[value].storage);
+        heap.release(storages[value]);
         if (isCarry(program.values[value].buffer))
           carries.erase({program.values[value].buffer, microBatch});
       }
@@ -294,9 +336,10 @@ private:
 
   const Plan &plan;
   Heap &heap;
-  std::vector<Effects> effects; ///< by program
-  /// What lives from one program to another.
-  std::map<Key, Tensor> carries;
+  std::vector<std::optional<Effects>> effects; ///< by program
+  /// What lives from one program to another: storage, -1 for a buffer's view.
+  std::map<Key, int32_t> carries;
+  std::map<int32_t, Strides> carriedStrides; ///< by buffer; row-major if not
 };
 } // namespace
 

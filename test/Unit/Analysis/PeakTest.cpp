@@ -68,6 +68,49 @@ TEST(Peak, NamesTheMomentAndWhatLives) {
   EXPECT_EQ(peak.tensors[0].bytes + peak.tensors[1].bytes, peak.bytes);
 }
 
+/// Bytes at the peak of `op` on x [2, 4, 8, 16], its result transposed
+/// `transpositions` times over dims 1 and 2, then reshaped.
+int64_t peakOfReshaped(std::string op, int transpositions) {
+  std::vector<int64_t> shape = {2, 4, 8, 16};
+  Plan plan;
+  Buffer x;
+  x.name = "x";
+  x.shape = shape;
+  plan.buffers = {x};
+  Program program;
+  program.values = {{DType::F32, shape, 0}, {DType::F32, shape, -1}};
+  program.instructions = {make(std::move(op), {0}, 1, {}, "")};
+  int32_t last = 1;
+  for (int i = 0; i < transpositions; ++i) {
+    std::swap(shape[1], shape[2]);
+    program.values.push_back({DType::F32, shape, -1});
+    Instruction transpose =
+        make("aten::transpose.int", {last}, last + 1, {}, "");
+    transpose.args.push_back(int64_t(1));
+    transpose.args.push_back(int64_t(-2));
+    program.instructions.push_back(transpose);
+    ++last;
+  }
+  program.values.push_back({DType::F32, {2, 512}, -1});
+  program.instructions.push_back(
+      make("aten::reshape", {last}, last + 1, {}, ""));
+  plan.programs = {program};
+  predictMemory(plan);
+  return plan.memory.peakActivationBytes;
+}
+
+TEST(Peak, ReshapesCopyWhatIsNotRowMajor) {
+  constexpr int64_t kBytes = 2 * 4 * 8 * 16 * 4;
+  EXPECT_EQ(peakOfReshaped("aten::exp", 0), kBytes);
+  EXPECT_EQ(peakOfReshaped("aten::exp", 1), 2 * kBytes);
+  EXPECT_EQ(peakOfReshaped("aten::exp", 2), kBytes);
+  // This kernel's result lies transposed.
+  std::string attention = "aten::_scaled_dot_product_flash_attention_for_cpu";
+  EXPECT_EQ(peakOfReshaped(attention, 0), 2 * kBytes);
+  EXPECT_EQ(peakOfReshaped(attention, 1), kBytes);
+  EXPECT_EQ(peakOfReshaped(attention, 2), 2 * kBytes);
+}
+
 TEST(Peak, OfNothingIsNothing) {
   Peak peak = peakOf({});
   EXPECT_EQ(peak.program, "");

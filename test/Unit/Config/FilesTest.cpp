@@ -116,6 +116,7 @@ TEST(ModelShapes, Load) {
        {Shape{"tiny", 4, 64, 512}, Shape{"llama-7b", 32, 4096, 32000},
         Shape{"llama3-8b", 32, 4096, 128256},
         Shape{"llama3-70b", 80, 8192, 128256},
+        Shape{"llama3.2-1b", 16, 2048, 128256},
         Shape{"llama3.1-405b", 126, 16384, 128256}}) {
     LlamaConfig llama =
         loadRunConfig(
