@@ -167,3 +167,14 @@ FlopCount nxdt::countFlops(ModuleOp module, const plan::Plan &plan,
   }
   return count;
 }
+
+double nxdt::programFlops(ModuleOp module, StringRef program) {
+  double flops = 0;
+  for (auto func : module.getOps<func::FuncOp>()) {
+    auto name = func->getAttrOfType<StringAttr>(kProgramAttr);
+    if (name && name.getValue() == program)
+      for (Operation &op : func.front())
+        flops += flopsOf(&op);
+  }
+  return flops;
+}

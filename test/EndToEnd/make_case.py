@@ -9,6 +9,9 @@ bias_linear  biases in attention and MLP, linear RoPE scaling in a config.json o
              hidden_size / heads, padded rows (attention_mask 0, label -100), a data set that does not divide by the
              global batch and is read more than once, a constant learning rate and no clipping
 odd_sizes    a vocabulary and an intermediate size that nothing divides, tied embeddings, three layers, clipping
+five_layers  for pipelines: layers that stages cannot share equally, tied embeddings, padded and masked rows
+six_layers   the same untied, and a data set of one micro-batch more than the least
+eight_layers enough for four stages of two chunks
 """
 
 import glob
@@ -22,6 +25,17 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
+DEEP = {
+    "vocab_size": 96,
+    "global_batch": 8,
+    "clip": 1.0,
+    "attention_bias": False,
+    "mlp_bias": False,
+    "head_dim": 8,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "rope_scaling": None,
+}
 SPECIAL = {
     "bias_linear": {"vocab_size": 128, "global_batch": 4, "clip": None},
     "odd_sizes": {
@@ -35,6 +49,9 @@ SPECIAL = {
         "rope_scaling": None,
         "tie_word_embeddings": True,
     },
+    "five_layers": {**DEEP, "num_hidden_layers": 5, "tie_word_embeddings": True},
+    "six_layers": {**DEEP, "num_hidden_layers": 6},
+    "eight_layers": {**DEEP, "num_hidden_layers": 8},
 }
 if len(sys.argv) < 2 or sys.argv[1] not in SPECIAL:
     sys.exit(f"usage: make_case.py {'|'.join(SPECIAL)} [OUT]")

@@ -17,7 +17,7 @@
 namespace nxdt {
 
 struct CompileOptions {
-  /// Phase to stop after; empty or "plan" = go to the plan.
+  /// Phase to stop after; any other name = go to the plan.
   std::string stopAfter;
   /// Folder for the IR after each phase; empty = none.
   std::string dumpPhases;

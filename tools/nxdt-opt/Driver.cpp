@@ -11,6 +11,7 @@
 #include "Summary.h"
 #include "nxdt/Analysis/Explain.h"
 #include "nxdt/Analysis/Report.h"
+#include "nxdt/Analysis/Timeline.h"
 #include "nxdt/Config/Load.h"
 #include "nxdt/Support/UserError.h"
 
@@ -23,7 +24,7 @@ using llvm::StringRef;
 
 static constexpr StringRef kEmitKinds[] = {
     "captured", "functionalized", "loss",   "fused", "autodiff", "step",
-    "sharded",  "recomputed",     "staged", "spmd",  "lowered",  "plan"};
+    "sharded",  "recomputed",     "staged", "spmd",  "lowered",  "schedule", "plan"};
 
 const char *nxdt::driverUsage() {
   return "usage: nxdt-opt CONFIG.yaml [key=value ...] [options]\n"
@@ -42,7 +43,11 @@ const char *nxdt::driverUsage() {
          "  --emit=PHASE         the IR after a phase: captured, "
          "functionalized, loss, fused,\n"
          "                       autodiff, step, sharded, recomputed, staged, "
-         "spmd, lowered; or 'plan'\n"
+         "spmd, lowered; or 'plan', or 'schedule':\n"
+         "                       what each stage of a pipeline does, with a "
+         "picture\n"
+         "  --trace=FILE         the predicted timeline of a pipeline, for "
+         "ui.perfetto.dev\n"
          "  -o PATH              where to write it: a file; for 'plan' a "
          "folder that nxdt-run --plan takes\n"
          "  --origins            names values in the IR from 'step' on and in "
@@ -93,6 +98,7 @@ static DriverOptions parseArguments(int argc, char **argv) {
         takeOption("--dump-phases", argc, argv, i, options.dumpPhases) ||
         takeOption("--explain", argc, argv, i, options.explain) ||
         takeOption("--diff", argc, argv, i, options.diff) ||
+        takeOption("--trace", argc, argv, i, options.trace) ||
         takeOption("-o", argc, argv, i, options.output))
       continue;
     if (argument == "--origins") {
@@ -133,6 +139,11 @@ static DriverOptions parseArguments(int argc, char **argv) {
     throw UserError("--emit=plan needs -o DIR");
   if (options.markOrigins && options.emit.empty() && options.dumpPhases.empty())
     throw UserError("--origins needs --emit=PHASE or --dump-phases=DIR");
+  bool isWhole = options.emit.empty() || options.emit == "plan" ||
+                 options.emit == "schedule";
+  if (!options.trace.empty() && !isWhole)
+    throw UserError("--trace needs the whole compilation, not --emit=" +
+                    options.emit);
   if (options.emit.empty() && !options.output.empty())
     throw UserError("-o needs --emit=PHASE");
   return options;
@@ -216,9 +227,17 @@ static int run(const DriverOptions &options) {
   const RunConfig &config = compiled.loaded.run;
   if (!options.diff.empty())
     return runDiff(compiled, options);
+  if (!options.trace.empty())
+    writeText(options.trace,
+              scheduleTrace(compilation.lowered(), compilation.family()));
   if (options.emit == "plan") {
     compiled.checkBudget();
     writePlanFolder(config, compilation.family(), options.output);
+    return 0;
+  }
+  if (options.emit == "schedule") {
+    writeText(options.output,
+              scheduleText(compilation.lowered(), compilation.family()));
     return 0;
   }
   if (!options.emit.empty()) {
@@ -231,7 +250,7 @@ static int run(const DriverOptions &options) {
     llvm::outs() << reportJson(compiled.report());
   else if (!options.explain.empty())
     llvm::outs() << explainStages(options.explain, config, compilation);
-  else if (!forExecution)
+  else if (!forExecution && options.trace.empty())
     llvm::outs() << summarize(config, compilation.family(),
                               compiled.loaded.notices,
                               compiled.loaded.unsupported);

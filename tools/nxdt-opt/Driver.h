@@ -23,6 +23,7 @@ struct DriverOptions {
   std::string report;  ///< "text", "json"; empty = none
   std::string explain; ///< a parameter, buffer or module
   std::string diff;    ///< the other configuration
+  std::string trace;   ///< file of the predicted timeline
   bool markOrigins = false;
 };
 

@@ -35,6 +35,9 @@ struct FlopCount {
 FlopCount countFlops(mlir::ModuleOp module, const plan::Plan &plan,
                      int64_t stage, int64_t microBatches);
 
+/// FLOPs of one run of a program of a stage's plan, by its name.
+double programFlops(mlir::ModuleOp module, llvm::StringRef program);
+
 } // namespace nxdt
 
 #endif // NXDT_ANALYSIS_FLOPS_H

@@ -25,16 +25,6 @@ namespace nxdt {
 
 /// One collective of a rank, or an end of a message.
 struct CommStep {
-  enum class What {
-    Collective,
-    Begin, ///< this end of the message is ready: never waits
-    Wait,  ///< until both ends are
-  } what = What::Collective;
-  // Begin and Wait: channel and micro-batch, and the other end's class.
-  std::string channel;
-  int64_t microBatch = 0;
-  int peer = -1;
-
   plan::Axes axes; ///< the group: ranks that differ along these only
   plan::Collective kind = plan::Collective::AllReduce;
   plan::Reduction reduction = plan::Reduction::Sum;
@@ -42,6 +32,16 @@ struct CommStep {
   std::vector<int64_t> shape; ///< of the operand
   int64_t dim = 0;
   std::string place; ///< for messages: program, instruction, module
+
+  enum class What {
+    Collective,
+    Begin, ///< this end of the message is ready: never waits
+    Wait,  ///< until both ends are
+  } what = What::Collective;
+  // Begin and Wait: channel and micro-batch, and the other end's class.
+  std::string channel = {};
+  int64_t microBatch = 0;
+  int peer = -1;
 };
 
 /// Ranks that run the same list. Every rank of the mesh is in exactly one, and
