@@ -231,8 +231,8 @@ static std::string scheduleText(const RunConfig &run) {
          std::to_string(problem.stages) + " stages of " +
          std::to_string(problem.chunksPerStage) +
          (problem.chunksPerStage == 1 ? " chunk, " : " chunks, ") +
-         std::to_string(problem.microBatches) + " micro-batches: " +
-         schedule::closedFormBubble(problem) +
+         std::to_string(problem.microBatches) +
+         " micro-batches: " + schedule::closedFormBubble(problem) +
          " of the time is bubble if all chunks take the same";
 }
 
@@ -244,8 +244,8 @@ StrategyReport nxdt::makeReport(const RunConfig &run,
   size_t largest = 0;
   double flops = 0;
   for (int64_t stage = 0; stage < stages; ++stage) {
-    reports.push_back(reportOf(run, family.stages[stage], module,
-                               stages > 1 ? stage : -1));
+    reports.push_back(
+        reportOf(run, family.stages[stage], module, stages > 1 ? stage : -1));
     StrategyReport &report = reports.back();
     if (stages > 1)
       report.layers = layersOf(module, stage, stages);

@@ -26,8 +26,8 @@ struct Timed {
 };
 } // namespace
 
-static schedule::PipelineSchedule requireSchedule(const plan::PlanFamily &family,
-                                                  StringRef name) {
+static schedule::PipelineSchedule
+requireSchedule(const plan::PlanFamily &family, StringRef name) {
   auto found = schedule::scheduleOf(family, name.str());
   if (!found)
     throw UserError("there is no schedule: "
@@ -52,9 +52,9 @@ static Timed timed(ModuleOp module, const plan::PlanFamily &family,
     return list;
   };
   problem.forward_s = flops(schedule::Pass::Forward);
-  double unit = std::accumulate(problem.forward_s.begin(),
-                                problem.forward_s.end(), 0.0) /
-                problem.chunks();
+  double unit =
+      std::accumulate(problem.forward_s.begin(), problem.forward_s.end(), 0.0) /
+      problem.chunks();
   if (!problem.forwardOnly)
     problem.backward_s = flops(schedule::Pass::Backward);
   for (std::vector<double> *list : {&problem.forward_s, &problem.backward_s})
@@ -74,8 +74,9 @@ std::string nxdt::scheduleText(ModuleOp module,
     Timed one = timed(module, family, name);
     text += "\n# " + std::string(name) + ", " +
             std::string(schedule::scheduleFor(one.problem)) + "\n";
-    std::string picture = schedule::timeline(one.schedule, one.timing) + "\n" +
-                          schedule::table(one.schedule, one.problem, one.timing);
+    std::string picture =
+        schedule::timeline(one.schedule, one.timing) + "\n" +
+        schedule::table(one.schedule, one.problem, one.timing);
     // As comments: the whole is a file that the schedule's grammar reads.
     size_t begin = 0;
     while (begin < picture.size()) {

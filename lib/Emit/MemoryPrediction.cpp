@@ -162,8 +162,8 @@ private:
     }
     const Dims &shape = program.values[out].shape;
     if (writesHeadsInside(instruction, shape))
-      strides[out] = transposed(
-          rowMajor({shape[0], shape[2], shape[1], shape[3]}), 1, 2);
+      strides[out] =
+          transposed(rowMajor({shape[0], shape[2], shape[1], shape[3]}), 1, 2);
     if (instruction.kind != OpKind::Aten || instruction.args.empty())
       return -1;
     const OpInfo *info = OpRegistry::get().lookup(instruction.op);

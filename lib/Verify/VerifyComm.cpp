@@ -336,8 +336,8 @@ private:
     step.channel = channel.name;
     step.microBatch = action.microBatch;
     step.peer = static_cast<int>(channel.peer);
-    step.place = "schedule '" + schedule.name + "', " +
-                 plan::actionText(plan, action);
+    step.place =
+        "schedule '" + schedule.name + "', " + plan::actionText(plan, action);
     steps.push_back(std::move(step));
   }
 

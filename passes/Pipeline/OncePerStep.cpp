@@ -168,6 +168,9 @@ private:
     std::string carry;
   };
   std::string declare(BufferOp buffer, int64_t at, int64_t from, int64_t to);
+  std::string nameOf(StringRef kind, int64_t stage) const {
+    return (kind + "_" + what).str() + ".s" + std::to_string(stage);
+  }
   func::FuncOp finish(StringRef kind, int64_t stage);
 
   ModuleOp module;
@@ -200,7 +203,7 @@ void Link::add(BufferOp buffer, int64_t from, int64_t to) {
       (buffer.getSymName() + "." + std::to_string(from) + "-" +
        std::to_string(to))
           .str(),
-      from, out, to, in, ("export_" + what).str(), ("import_" + what).str(),
+      from, out, to, in, nameOf("export", from), nameOf("import", to),
       (what + " of " + ownerOf(buffer) + ", which both stages use [" +
        settings.origin + "]")
           .str(),
@@ -210,17 +213,13 @@ void Link::add(BufferOp buffer, int64_t from, int64_t to) {
 }
 
 func::FuncOp Link::finish(StringRef kind, int64_t stage) {
-  std::string program = (kind + "_" + what).str();
-  std::string name = program + ".s" + std::to_string(stage);
+  std::string name = nameOf(kind, stage);
   auto func = module.lookupSymbol<func::FuncOp>(name);
-  setStage(func, stage, program);
+  setStage(func, stage, name);
   return func;
 }
 
 void Link::build() {
-  auto nameOf = [&](StringRef kind, int64_t stage) {
-    return (kind + "_" + what).str() + ".s" + std::to_string(stage);
-  };
   for (auto &[stage, moves] : exports) {
     {
       ProgramBuilder program(module, nameOf("export", stage));

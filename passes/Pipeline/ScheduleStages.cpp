@@ -8,7 +8,6 @@
 #include "nxdt/Schedule/ScheduleText.h"
 #include "nxdt/Schedule/Verify.h"
 
-#include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"
 
 namespace nxdt {
@@ -48,10 +47,8 @@ ScheduleStagesPass::channels(llvm::function_ref<bool(ChannelOp)> filter) {
   std::vector<schedule::Channel> list;
   for (auto op : getOperation().getOps<ChannelOp>())
     if (filter(op))
-      // Exports are no passes: the schedule has them right before the messages.
       list.push_back({op.getSymName().str(), static_cast<int64_t>(op.getFrom()),
-                      static_cast<int64_t>(op.getTo()),
-                      op.getOnce() ? "" : op.getAfter().str(),
+                      static_cast<int64_t>(op.getTo()), op.getAfter().str(),
                       op.getBefore().str(), op.getOnce(), 0});
   return list;
 }
@@ -67,45 +64,28 @@ std::vector<schedule::FreeRule> ScheduleStagesPass::frees() {
                          .getValue());
   std::vector<schedule::FreeRule> rules;
   for (auto op : getOperation().getOps<ChannelOp>())
-    if (!op.getOnce() && !dying.contains(op.getSource()))
+    if (!dying.contains(op.getSource()))
       rules.push_back({op.getAfter().str(), op.getSource().str()});
   return rules;
 }
 
 LogicalResult ScheduleStagesPass::emit(schedule::PipelineSchedule schedule) {
-  bool isStep = schedule.name != "update_step";
   schedule::VerifyOptions options;
+  // A chunk may depend on nothing.
   options.wantsAllEdges = false;
-  if (auto violation =
-          isStep ? schedule::verify(schedule, options) : std::nullopt) {
+  if (auto violation = schedule::verify(schedule, options)) {
     InFlightDiagnostic error = getOperation().emitError("schedule '")
                                << schedule.name << "': " << violation->message;
     for (const std::string &line : violation->lines)
       error.attachNote() << line;
     return error;
   }
-  llvm::StringMap<ChannelOp> once;
-  for (auto op : getOperation().getOps<ChannelOp>())
-    if (op.getOnce())
-      once[op.getSymName()] = op;
   OpBuilder builder(&getContext());
   builder.setInsertionPointToEnd(getOperation().getBody());
   for (int64_t stage = 0; stage < schedule.stages; ++stage) {
     std::vector<std::string> actions;
-    bool isExported = false;
-    for (const schedule::Action &action : schedule.actions[stage]) {
-      ChannelOp channel = once.lookup(action.name);
-      bool isOnceSend = action.kind == plan::ActionKind::Send && channel;
-      if (isOnceSend && !isExported) {
-        actions.push_back(schedule::print(
-            {plan::ActionKind::Run, channel.getAfter().str(), 0}));
-        isExported = true;
-      }
+    for (const schedule::Action &action : schedule.actions[stage])
       actions.push_back(schedule::print(action));
-      if (isOnceSend)
-        actions.push_back(schedule::print(
-            {plan::ActionKind::Free, channel.getSource().str(), 0}));
-    }
     SmallVector<StringRef> texts(actions.begin(), actions.end());
     ScheduleOp::create(builder, getOperation().getLoc(),
                        schedule.name + ".schedule.s" + std::to_string(stage),
@@ -129,7 +109,8 @@ LogicalResult ScheduleStagesPass::scheduleSteps(StringRef name,
   return emit(schedule::expand(
       problem, schedule::generate(problem), channels([&](ChannelOp op) {
         if (op.getOnce())
-          return !forwardOnly && op.getAfter() == "export_shared_grads";
+          return !forwardOnly &&
+                 op.getAfter().starts_with("export_shared_grads");
         return isEvaluation(op) == forwardOnly;
       }),
       options));
@@ -137,11 +118,12 @@ LogicalResult ScheduleStagesPass::scheduleSteps(StringRef name,
 
 LogicalResult ScheduleStagesPass::scheduleUpdate() {
   std::vector<schedule::Channel> shared = channels([](ChannelOp op) {
-    return op.getOnce() && op.getAfter() == "export_shared_params";
+    return op.getOnce() && op.getAfter().starts_with("export_shared_params");
   });
   if (shared.empty())
     return success();
-  return emit(schedule::expandOnce("update_step", settings.stages, shared));
+  return emit(
+      schedule::expandOnce("update_step", settings.stages, shared, frees()));
 }
 
 LogicalResult ScheduleStagesPass::run() {

@@ -156,7 +156,8 @@ LogicalResult BuildStepPass::declareState(func::FuncOp gradients) {
   scalar("step", "input", f32);
   for (StringRef name : {"loss_sum", "loss", "val_loss_sum", "val_loss"})
     scalar(name, "scalar", f64);
-  for (StringRef name : {"token_sum", "token_count", "val_token_sum", "val_token_count"})
+  for (StringRef name :
+       {"token_sum", "token_count", "val_token_sum", "val_token_count"})
     scalar(name, "scalar", i64);
   for (StringRef name : {"grad_norm", "grad_scale", "param_norm"})
     scalar(name, "scalar", f32);

@@ -23,8 +23,9 @@ using namespace nxdt;
 using llvm::StringRef;
 
 static constexpr StringRef kEmitKinds[] = {
-    "captured", "functionalized", "loss",   "fused", "autodiff", "step",
-    "sharded",  "recomputed",     "staged", "spmd",  "lowered",  "schedule", "plan"};
+    "captured", "functionalized", "loss",       "fused",  "autodiff",
+    "step",     "sharded",        "recomputed", "staged", "spmd",
+    "lowered",  "schedule",       "plan"};
 
 const char *nxdt::driverUsage() {
   return "usage: nxdt-opt CONFIG.yaml [key=value ...] [options]\n"

@@ -59,11 +59,11 @@ std::string nxdt::summarize(const RunConfig &run,
                             const std::vector<std::string> &unsupported) {
   std::string text;
   llvm::raw_string_ostream os(text);
-  const plan::Plan &plan = *std::max_element(
-      family.stages.begin(), family.stages.end(),
-      [](const plan::Plan &a, const plan::Plan &b) {
-        return bytesOf(a.memory) < bytesOf(b.memory);
-      });
+  const plan::Plan &plan =
+      *std::max_element(family.stages.begin(), family.stages.end(),
+                        [](const plan::Plan &a, const plan::Plan &b) {
+                          return bytesOf(a.memory) < bytesOf(b.memory);
+                        });
   int64_t parameters = 0, tensors = 0;
   const plan::Plan whole = plan::wholeOf(family);
   for (const plan::Buffer &buffer : whole.buffers) {
@@ -80,7 +80,8 @@ std::string nxdt::summarize(const RunConfig &run,
   int64_t instructions = 0;
   for (const plan::Plan &stage : family.stages)
     for (const plan::Program &program : stage.programs)
-      if (program.name == "train_step" || program.name.starts_with("forward.") ||
+      if (program.name == "train_step" ||
+          program.name.starts_with("forward.") ||
           program.name.starts_with("backward."))
         instructions += program.instructions.size();
 

@@ -31,7 +31,8 @@ struct FlopCount {
 /// an entry, one per element of its largest floating-point operand or result.
 /// Causal attention counts the pairs of a query and a key that it may see.
 /// Operators whose gradient libtorch computes count twice their forward.
-/// `stage`: of a pipeline, whose `plan` says how often programs run; -1 without.
+/// `stage`: of a pipeline, whose `plan` says how often programs run; -1
+/// without.
 FlopCount countFlops(mlir::ModuleOp module, const plan::Plan &plan,
                      int64_t stage, int64_t microBatches);
 
