@@ -158,6 +158,13 @@ Padding paddingOf(const Dim &dim, const Atoms &atoms) {
   return Padding::Zero;
 }
 
+Padding fillOf(const Dim &dim, const Atoms &atoms) {
+  for (const Run &run : dim.runs)
+    if (run.filled || isPadded(run, atoms))
+      return run.padding;
+  return Padding::Zero;
+}
+
 void setPadding(Dim &dim, Padding padding) {
   for (Run &run : dim.runs)
     run.padding = padding;
@@ -180,6 +187,7 @@ Dim normalized(const Dim &dim, const Atoms &atoms) {
     // Parts of one index each: the next run's parts are parts of them.
     if (last && last->local == 1 && !run.uniform && !run.atoms.empty() &&
         last->whole == atoms.size(last->atoms) && run.whole) {
+      last->filled = 0;
       last->whole *= run.whole;
       last->local = run.local;
       last->padding = run.padding;
@@ -187,6 +195,7 @@ Dim normalized(const Dim &dim, const Atoms &atoms) {
       continue;
     }
     if (joins) {
+      last->filled = 0;
       last->whole *= run.local;
       last->local *= run.local;
       continue;
@@ -243,6 +252,8 @@ std::optional<Dim> unify(const Dim &a, const Dim &b, const Atoms &atoms) {
       result.runs.push_back(x.whole ? x : y);
       if (x.padding != y.padding)
         result.runs.back().padding = Padding::Unknown;
+      if (x.filled != y.filled)
+        result.runs.back().filled = 0;
     } else
       return std::nullopt;
   }

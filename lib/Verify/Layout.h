@@ -54,9 +54,12 @@ private:
 /// What lies behind the end of a split dimension, in the last parts.
 enum class Padding {
   Unknown,
-  Zero,   ///< zeros, as in buffers: what a sum may read
-  Lowest, ///< minus infinity: what a maximum may read
+  Zero,    ///< zeros, as in buffers: what a sum may read
+  Lowest,  ///< minus infinity: what a maximum may read
+  Ignored, ///< targets that count in no loss
 };
+/// The target of a token that is not to be learnt.
+constexpr int64_t kIgnoredTarget = -100;
 
 /// Neighbouring indices of a dimension that are split together. `local` is the
 /// size that a rank holds; `whole` that of all ranks, without padding, 0 if it
@@ -67,6 +70,9 @@ struct Run {
   AtomList atoms;
   bool uniform = false;
   Padding padding = Padding::Unknown;
+  /// Where `padding` begins if nobody splits it: it was put there to cut the
+  /// rest in parts of one size, or belongs to the model. 0: there is none.
+  int64_t filled = 0;
 };
 
 /// A dimension: runs, major to minor. None for a size of 1 that is not split.
@@ -87,6 +93,8 @@ int64_t partSize(int64_t size, const AtomList &list, const Atoms &atoms);
 bool isPadded(const Run &run, const Atoms &atoms);
 /// The padding of a dimension; Zero if it has none.
 Padding paddingOf(const Dim &dim, const Atoms &atoms);
+/// The same, also of what is behind `filled`.
+Padding fillOf(const Dim &dim, const Atoms &atoms);
 void setPadding(Dim &dim, Padding padding);
 
 /// Makes one run of what can be: equal dimensions get equal runs.

@@ -43,8 +43,8 @@ static Padding paddingAt(const Call &call, const Labels &labels, char letter) {
   for (size_t i : labels.linearIn) {
     size_t at = labels.dims[i].find(letter);
     bool isZero = at != std::string::npos &&
-                  paddingOf(call.lieOf(labels.operands[i]).dims[at],
-                            call.atoms) == Padding::Zero;
+                  fillOf(call.lieOf(labels.operands[i]).dims[at], call.atoms) ==
+                      Padding::Zero;
     isAny = isAny || isZero;
     isAll = isAll && isZero;
   }
@@ -389,7 +389,10 @@ static std::vector<Lie> negativeLogLikelihoodBackward(const Call &call) {
     labels.operands.push_back(call.value(6));
     labels.dims.push_back("");
   }
-  return {labelled(call, labels)};
+  Lie result = labelled(call, labels);
+  if (fillOf(call.lie(2).dims[0], call.atoms) == Padding::Ignored)
+    setPadding(result.dims[0], Padding::Zero);
+  return {result};
 }
 
 void addLabelRules(RuleTable &table) {

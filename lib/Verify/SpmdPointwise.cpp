@@ -38,6 +38,17 @@ static std::vector<Lie> addNumber(const Call &call) {
                     first)};
 }
 
+/// x != number: false for targets that are ignored.
+static std::vector<Lie> differsFrom(const Call &call) {
+  Lie result = pointwise(call, call.operands(), Linear::None);
+  const Lie &x = call.lie(0);
+  if (call.number(1) == double(kIgnoredTarget))
+    for (size_t dim = 0; dim < x.dims.size(); ++dim)
+      if (fillOf(x.dims[dim], call.atoms) == Padding::Ignored)
+        setPadding(result.dims[dim], Padding::Zero);
+  return {result};
+}
+
 static bool isOf(const FactPtr &fact, IndexFact::Kind kind) {
   return fact && fact->kind == kind;
 }
@@ -105,7 +116,8 @@ static std::vector<Lie> maskedFill(const Call &call) {
             fillsZero ? Padding::Zero
             : number && *number == -std::numeric_limits<double>::infinity()
                 ? Padding::Lowest
-                : Padding::Unknown;
+            : number == double(kIgnoredTarget) ? Padding::Ignored
+                                               : Padding::Unknown;
         x.zero = x.zero && fillsZero;
         x.fact = nullptr;
         return {x};
@@ -155,7 +167,6 @@ void addPointwiseRules(RuleTable &table) {
                               "aten::gt.Tensor",
                               "aten::ge.Tensor",
                               "aten::eq.Scalar",
-                              "aten::ne.Scalar",
                               "aten::lt.Scalar",
                               "aten::le.Scalar",
                               "aten::gt.Scalar",
@@ -277,6 +288,7 @@ void addPointwiseRules(RuleTable &table) {
        {"aten::add.Scalar", "aten::sub.Scalar", "aten::rsub.Scalar"})
     table[op] = addNumber;
   table["aten::pow.Tensor_Scalar"] = power;
+  table["aten::ne.Scalar"] = differsFrom;
   table["aten::masked_fill.Scalar"] = maskedFill;
 }
 

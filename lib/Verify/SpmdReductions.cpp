@@ -166,6 +166,10 @@ static std::vector<Lie> negativeLogLikelihood(const Call &call) {
   linearSum(call, operands, Linear::None);
   Lie lie = call.lie(0);
   const Dim rows[] = {lie.dims[0], call.lie(1).dims[0]};
+  for (const Run &run : rows[1].runs)
+    if (isPadded(run, call.atoms) && run.padding != Padding::Ignored)
+      call.fail("counts targets in the padding of " +
+                call.shown(call.value(1)));
   lie.dims[0] = unifyAll(call, rows, "the rows of scores and targets");
   lie.unknown |= call.lie(1).unknown | lie.dims[1].atoms();
   AtomSet split = lie.dims[0].atoms();

@@ -260,7 +260,7 @@ static Padding resultPadding(const Call &call,
       const Dim &dim = lie.dims[lie.dims.size() - 1 - fromEnd];
       // What is broadcast is not zero in the padding of another.
       isZero = isZero || (!dim.runs.empty() && !dim.uniform() &&
-                          paddingOf(dim, call.atoms) == Padding::Zero);
+                          fillOf(dim, call.atoms) == Padding::Zero);
     }
     any = any || isZero;
     all = all && isZero;

@@ -274,7 +274,18 @@ static std::vector<Lie> pad(const Call &call) {
     if (runs.empty())
       runs = {Run{}};
     if (runs.size() == 1 && !runs[0].uniform && pads.at(pair) == 0) {
-      runs[0].local = size;
+      Run &run = runs[0];
+      Padding added = call.number(2) == 0.0 ? Padding::Zero
+                      : call.number(2) == double(kIgnoredTarget)
+                          ? Padding::Ignored
+                          : Padding::Unknown;
+      bool isMore = isPadded(run, call.atoms) || run.filled;
+      run.padding = isMore && run.padding != added ? Padding::Unknown : added;
+      if (run.atoms.empty() && !isPadded(run, call.atoms)) {
+        run.filled = run.filled ? run.filled : run.local;
+        run.whole = size;
+      }
+      run.local = size;
       continue;
     }
     lie.forget(lie.dims[dim].atoms(), call.atoms);

@@ -210,6 +210,10 @@ void ProgramCheck::collective(const plan::Instruction &instruction) {
             text(lie, atoms));
       Run &run = dim.runs[first];
       int64_t before = run.local;
+      if (run.filled && run.atoms.empty() && run.padding != Padding::Unknown &&
+          partSize(run.filled, list, atoms) == size)
+        run.whole = run.filled;
+      run.filled = 0;
       run.atoms.insert(run.atoms.end(), list.begin(), list.end());
       run.local = size;
       if (run.uniform)

@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "LocalProgram.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace nxdt;
 
@@ -77,9 +79,9 @@ Value LocalProgram::mask(Value local, ArrayRef<int64_t> shape,
     SmallVector<int64_t> place(shape.size(), 1);
     place[dim] = typeOf(local).getDimSize(dim);
     Value outside = aten().call("aten::logical_not", {valid});
-    Attribute number = builder.getI64IntegerAttr(0);
-    if (isFloatTensor(local))
-      number = builder.getF64FloatAttr(fill);
+    Attribute number = builder.getF64FloatAttr(fill);
+    if (!isFloatTensor(local))
+      number = builder.getI64IntegerAttr(std::isfinite(fill) ? fill : 0);
     local = aten().call("aten::masked_fill.Scalar",
                         {local, aten().view(outside, place), number});
   }

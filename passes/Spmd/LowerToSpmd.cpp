@@ -34,6 +34,7 @@ private:
   FailureOr<FactorSplit> splitOf(Operation *op, const ShardingRule &rule);
   Value neutralPadding(OpOperand &operand, const ShardingRule &rule,
                        const FactorSplit &split, Value local);
+  void ignorePaddedTargets(Operation *op, SmallVectorImpl<Value> &operands);
   FailureOr<Value> shiftIndices(Operation *op, const ShardingRule &rule,
                                 const FactorSplit &split,
                                 SmallVectorImpl<Value> &operands);
@@ -101,6 +102,27 @@ Value Localizer::neutralPadding(OpOperand &operand, const ShardingRule &rule,
                       isMax ? -std::numeric_limits<double>::infinity() : 0.0);
 }
 
+/// Zero is a target like others: tokens of padding must not be learnt.
+void Localizer::ignorePaddedTargets(Operation *op,
+                                    SmallVectorImpl<Value> &operands) {
+  Value targets;
+  int64_t ignored = 0;
+  if (auto loss = dyn_cast<CrossEntropyOp>(op)) {
+    targets = loss.getTargets();
+    ignored = loss.getIgnoreIndex();
+  } else if (auto gradient = dyn_cast<CrossEntropyBackwardOp>(op)) {
+    targets = gradient.getTargets();
+    ignored = gradient.getIgnoreIndex();
+  } else {
+    return;
+  }
+  for (auto [i, operand] : llvm::enumerate(op->getOperands()))
+    if (operand == targets)
+      operands[i] = program.mask(operands[i], typeOf(targets).getShape(),
+                                 shardingOf(targets.getType()),
+                                 paddedDims(targets), ignored);
+}
+
 /// Indices into a split dimension become indices into this rank's part; what
 /// lies elsewhere is looked up at 0 and counts as zero. Returns where.
 FailureOr<Value> Localizer::shiftIndices(Operation *op,
@@ -158,6 +180,7 @@ LogicalResult Localizer::lower(Operation *op) {
       return failure();
     for (auto [i, operand] : llvm::enumerate(op->getOpOperands()))
       operands[i] = neutralPadding(operand, rule, *split, operands[i]);
+    ignorePaddedTargets(op, operands);
     Value outside;
     if (rule.indexedFactor >= 0 && !split->of(rule.indexedFactor).empty()) {
       FailureOr<Value> shifted = shiftIndices(op, rule, *split, operands);

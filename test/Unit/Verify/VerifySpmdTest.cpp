@@ -366,6 +366,54 @@ TEST(VerifySpmd, PaddingIsLowestForMaxima) {
   }
 }
 
+/// 10 columns with zeros behind them, cut for tp 4, are parts of 10; with ones
+/// they are the model's own 12.
+TEST(VerifySpmd, PaddingThatIsPutThere) {
+  for (auto [fill, columns] : {std::pair{0.0, 10}, {1.0, 10}, {1.0, 12}}) {
+    PlanBuilder b;
+    b.plan.mesh = {{"pp", 1}, {"dp", 1}, {"cp", 1}, {"tp", 4}};
+    b.shard("w", {8, 10}, {{}, {}});
+    b.shard("s", {}, {});
+    b.shard("u", {8, columns}, {{}, {"tp"}});
+    b.program("f");
+    ValueRef value = b.temporary(DType::F32, {8, 10});
+    ValueRef padded = b.temporary(DType::F32, {8, 12});
+    ValueRef part = b.temporary(DType::F32, {8, 3});
+    ValueRef both = b.temporary(DType::F32, {8, 3});
+    ValueRef sum = b.temporary(DType::F32, {});
+    ValueRef whole = b.temporary(DType::F32, {});
+    b.call("aten::exp", {b.use("w")}, {value});
+    b.call("aten::constant_pad_nd", {value, std::vector<int64_t>{0, 2}, fill},
+           {padded});
+    b.collective(Collective::AllSlice, padded, part, {"tp"}).dim = 1;
+    b.call("aten::add.Tensor", {part, b.use("u"), 1.0}, {both});
+    b.call("aten::sum", {both, None{}}, {sum});
+    b.collective(Collective::AllReduce, sum, whole, {"tp"});
+    copy(b, "s", whole);
+    EXPECT_EQ(said(b).empty(), (fill == 0.0) == (columns == 10))
+        << fill << " " << columns << ": " << said(b);
+  }
+}
+
+/// Nobody splits it: what is put behind x is the model's.
+TEST(VerifySpmd, PaddingOfTheModel) {
+  PlanBuilder b;
+  b.plan.mesh = {{"pp", 1}, {"dp", 2}, {"cp", 1}, {"tp", 1}};
+  b.shard("d", {8, 10}, {{"dp"}, {}});
+  b.shard("e", {8}, {{"dp"}});
+  b.program("f");
+  ValueRef padded = b.temporary(DType::F32, {4, 12});
+  ValueRef value = b.temporary(DType::F32, {4, 12});
+  ValueRef sum = b.temporary(DType::F32, {4});
+  b.call("aten::constant_pad_nd", {b.use("d"), std::vector<int64_t>{0, 2}, 0.0},
+         {padded});
+  b.call("aten::exp", {padded}, {value});
+  b.call("aten::sum.dim_IntList",
+         {value, std::vector<int64_t>{1}, false, None{}}, {sum});
+  copy(b, "e", sum);
+  EXPECT_EQ(said(b), "");
+}
+
 /// Arguments that fit no operand end in a message, not in a crash.
 TEST(VerifySpmd, HostileArguments) {
   std::mt19937 random(1);
