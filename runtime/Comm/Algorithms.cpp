@@ -12,8 +12,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "runtime/Comm/Algorithms.h"
-
-#include <cstring>
+#include "runtime/Comm/Bytes.h"
 
 namespace nxdt::comm {
 
@@ -50,13 +49,13 @@ static void packBlock(const char *whole, char *packed, const BlockView &view,
                       int64_t block, int64_t blocks) {
   int64_t run = view.extent / blocks * view.innerBytes;
   for (int64_t o = 0; o < view.outer; ++o)
-    std::memcpy(packed + o * run, whole + (o * blocks + block) * run, run);
+    copyBytes(packed + o * run, whole + (o * blocks + block) * run, run);
 }
 static void unpackBlock(const char *packed, char *whole, const BlockView &view,
                         int64_t block, int64_t blocks) {
   int64_t run = view.extent / blocks * view.innerBytes;
   for (int64_t o = 0; o < view.outer; ++o)
-    std::memcpy(whole + (o * blocks + block) * run, packed + o * run, run);
+    copyBytes(whole + (o * blocks + block) * run, packed + o * run, run);
 }
 
 void Algorithms::exchangeSignatures(std::vector<Signature> &signatures) {
@@ -155,7 +154,7 @@ void Algorithms::allGather(const char *in, char *out, const BlockView &view) {
   exchange(sends, receives);
   if (direct) {
     if (block > 0)
-      std::memcpy(out + index * block, in, block);
+      copyBytes(out + index * block, in, block);
     return;
   }
   BlockView whole = view;
@@ -188,7 +187,7 @@ void Algorithms::allToAll(const char *in, char *out, const BlockView &split,
   const char *own = packed + index * block;
   if (direct) {
     if (block > 0)
-      std::memcpy(out + index * block, own, block);
+      copyBytes(out + index * block, own, block);
     return;
   }
   BlockView whole = join;
@@ -203,7 +202,7 @@ void Algorithms::broadcast(const char *in, char *out, int64_t bytes,
   std::vector<ReceiveSpan> receives(size);
   bool isRoot = index == root;
   if (isRoot && in != out && bytes > 0)
-    std::memcpy(out, in, bytes);
+    copyBytes(out, in, bytes);
   if (bytes < kScatterBroadcastBytes || size == 2) {
     for (int64_t j = 0; isRoot && j < size; ++j)
       if (j != index)

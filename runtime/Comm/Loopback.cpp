@@ -7,6 +7,7 @@
 #include "runtime/Comm/Loopback.h"
 
 #include "nxdt/Support/UserError.h"
+#include "runtime/Comm/Bytes.h"
 #include "runtime/Comm/GroupTable.h"
 #include "runtime/Comm/StuckDetector.h"
 
@@ -70,7 +71,7 @@ private:
       throw std::runtime_error("received " + std::to_string(message.size()) +
                                " bytes instead of " +
                                std::to_string(span.bytes));
-    std::memcpy(span.data, message.data(), span.bytes);
+    copyBytes(span.data, message.data(), span.bytes);
   }
 
   std::shared_ptr<Mailboxes> shared;
