@@ -40,10 +40,10 @@ public:
     if (!unused.empty()) {
       int32_t storage = unused.back();
       unused.pop_back();
-      storages[storage] = {size, 1, maker};
+      storages[storage] = {size, 1, made++, maker};
       return storage;
     }
-    storages.push_back({size, 1, maker});
+    storages.push_back({size, 1, made++, maker});
     return static_cast<int32_t>(storages.size() - 1);
   }
   void use(int32_t storage) {
@@ -65,9 +65,12 @@ public:
       found.module = module;
       found.op = op;
       found.bytes = live;
+      std::map<int64_t, const Storage *> inOrder;
       for (const Storage &storage : storages)
         if (storage.users > 0)
-          found.tensors.push_back(tell(storage));
+          inOrder[storage.number] = &storage;
+      for (auto [number, storage] : inOrder)
+        found.tensors.push_back(tell(*storage));
     }
     if (live > highest) {
       highest = live;
@@ -84,6 +87,7 @@ private:
   struct Storage {
     int64_t size = 0;
     int64_t users = 0;
+    int64_t number = 0; ///< in the order in which they are made
     Maker maker;
   };
 
@@ -104,6 +108,7 @@ private:
   std::vector<int32_t> unused;
   int64_t live = 0;
   int64_t moment = 0;
+  int64_t made = 0;
 };
 
 /// What memory sees of an instruction. A schedule runs a program hundreds of

@@ -80,14 +80,15 @@ static size_t wrapped(int64_t dim, size_t rank) {
 }
 
 Strides nxdt::transposed(Strides strides, int64_t a, int64_t b) {
-  if (strides)
+  // A scalar has a dimension 0 to name, and none to swap.
+  if (strides && !strides->empty())
     std::swap((*strides)[wrapped(a, strides->size())],
               (*strides)[wrapped(b, strides->size())]);
   return strides;
 }
 
 Strides nxdt::sliced(Strides strides, int64_t dim, int64_t step) {
-  if (strides)
+  if (strides && !strides->empty())
     (*strides)[wrapped(dim, strides->size())] *= step;
   return strides;
 }

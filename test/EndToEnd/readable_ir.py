@@ -20,6 +20,7 @@ PHASES = {
     "step": ["--build-step", *CLEAN_UP, "--record-scales"],
     "sharded": ["--apply-strategy", "--partition", *CLEAN_UP, *VERIFY],
     "recomputed": ["--recompute", *VERIFY],
+    "staged": ["--split-stages", "--schedule-stages"],
     "spmd": ["--lower-to-spmd", *CLEAN_UP, "--verify-reduction-scale"],
     "lowered": ["--lower-to-aten", *CLEAN_UP, "--store-in-place", "--verify-plan-ready"],
 }

@@ -1,7 +1,7 @@
 // RUN: nxdt-opt %s --schedule-stages | FileCheck %s
 
 // The first stage runs ahead by one micro-batch; what it has sent it lets go of.
-// CHECK: nxdt.schedule @train_step.schedule.s0 {actions = ["run forward.0 0", {{.*}}"free x.0 0"{{.*}}"run forward.0 1", {{.*}}"run backward.0 0", {{.*}}"run backward.0 1"], micro_batches = 2 : i64, program = "train_step", stage = 0 : i64}
+// CHECK: nxdt.schedule @train_step.schedule.s0 {actions = ["run forward.0 0", {{.*}}"free x.0 0"{{.*}}"run forward.0 1", {{.*}}"run backward.0 0", {{.*}}"run backward.0 1", "wait x.0-1 1"], micro_batches = 2 : i64, program = "train_step", stage = 0 : i64}
 // The receive begins before the pass that needs it, and is waited for right there.
 // CHECK: nxdt.schedule @train_step.schedule.s1 {actions = ["recv x.0-1 0", {{.*}}"wait x.0-1 0", "run forward.1 0", {{.*}}"run backward.1 0"
 // CHECK-NOT: eval_step

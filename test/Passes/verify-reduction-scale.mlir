@@ -6,7 +6,7 @@
 // model's own (0.5, and what it becomes in the gradient) is no complaint.
 
 // WHOLE: nxdt.scales = {
-// WHOLE-SAME: train_step = {"aten::full by 1" = 1 : i64, "aten::mul.Scalar by 0.5" = 2 : i64}
+// WHOLE-SAME: train_step = {"aten::full by 1" = 1 : i64, "aten::mul.Scalar by 0.5" = 2 : i64, nxdt.accumulate = 3 : i64}
 // SHARDED-LABEL: func @finish_step
 // SHARDED: nxdt.reshard
 // SHARDED: nxdt.clip_scale

@@ -18,11 +18,11 @@ func.func @shape(%x: tensor<f32, #nxdt.sharding<#mesh, []>>) -> tensor<f64, #nxd
 
 // -----
 
-#mesh = #nxdt.mesh<pp = 2>
-func.func @split(%x: tensor<4xf32, #nxdt.sharding<#mesh, [[]]>>) -> tensor<4xf32, #nxdt.sharding<#mesh, [[pp]]>> {
+#mesh = #nxdt.mesh<pp = 2, tp = 2>
+func.func @split(%x: tensor<4xf32, #nxdt.sharding<#mesh, [[]]>>) -> tensor<4xf32, #nxdt.sharding<#mesh, [[tp]], partial [pp]>> {
   // expected-error @+1 {{changes how dimensions are split}}
-  %0 = nxdt.stage_term %x : tensor<4xf32, #nxdt.sharding<#mesh, [[]]>> -> tensor<4xf32, #nxdt.sharding<#mesh, [[pp]]>>
-  return %0 : tensor<4xf32, #nxdt.sharding<#mesh, [[pp]]>>
+  %0 = nxdt.stage_term %x : tensor<4xf32, #nxdt.sharding<#mesh, [[]]>> -> tensor<4xf32, #nxdt.sharding<#mesh, [[tp]], partial [pp]>>
+  return %0 : tensor<4xf32, #nxdt.sharding<#mesh, [[tp]], partial [pp]>>
 }
 
 // -----

@@ -173,9 +173,10 @@ TEST_F(SmallRun, TensorParallelHeads) {
 TEST_F(SmallRun, OtherWaysToDivideAreLater) {
   LoadedConfig config =
       load({"+trainer.devices=2",
-            "+distributed_strategy={pipeline_model_parallel_size: 2}"});
-  EXPECT_TRUE(anyHas(config.unsupported, "pipeline_model_parallel_size = 2: "
-                                         "not supported yet"));
+            "+distributed_strategy={context_parallel_size: 2}"});
+  EXPECT_TRUE(anyHas(config.unsupported,
+                     "context_parallel_size = 2: context parallelism is not "
+                     "supported yet"));
 }
 
 TEST_F(SmallRun, WhatIsLaterIsRefusedOnlyWhenSwitchedOn) {
