@@ -35,6 +35,11 @@ static StringRef unitOf(StringRef path) {
   return path;
 }
 
+static bool isNumbered(StringRef unit) {
+  unsigned number = 0;
+  return !unit.rsplit('.').second.getAsInteger(10, number);
+}
+
 namespace {
 struct RecomputePass : nxdt::impl::RecomputeBase<RecomputePass> {
   void runOnOperation() override;
@@ -169,6 +174,10 @@ void RecomputePass::runOnOperation() {
       if (!isRecomputed(source))
         continue;
       StringRef unit = unitOf(modulePathOf(source));
+      // What one layer hands to another is kept: the other begins with it.
+      StringRef own = unitOf(modulePathOf(&op));
+      if (own != unit && isNumbered(own) && isNumbered(unit))
+        continue;
       if (!llvm::is_contained(seen, unit)) {
         seen.push_back(unit);
         units[unit].push_back(&op);

@@ -19,7 +19,7 @@ from golden import prove  # noqa: E402
 from plan_checks import check_plan  # noqa: E402
 from strategies import Case, Strategy, pairwise, product  # noqa: E402
 from tools import Failure, Programs, check, fresh, main, read_metrics  # noqa: E402
-from traffic import compare, rows  # noqa: E402
+from traffic import compare_all, tables  # noqa: E402
 
 VAL_LOSS_RELATIVE = 2e-6
 
@@ -36,11 +36,11 @@ def validation(case):
 
 def check_traffic(programs, case, strategy, keys, printed):
     """What the run counted is what the report says; one rank moves nothing."""
-    if strategy.tp * strategy.dp == 1:
+    if strategy.ranks == 1:
         check("bytes per step" not in printed, f"one rank moves something:\n{printed}")
         return
     told = json.loads(programs.succeed("nxdt-opt", case.folder / "config.yaml", "--report=json", *keys).stdout)
-    compare(told["step"], rows(printed))
+    compare_all(told, tables(printed))
 
 
 def train(programs, work, case, strategy, overrides=()):
