@@ -2,8 +2,9 @@
 # Sets up, builds and trains a small Llama on real text, on two tensor-parallel ranks, then writes its weights as a
 # Hugging Face folder.
 #
-#   scripts/quickstart.sh [--text DIR_OR_FILE] [--steps N] [OVERRIDE...]
+#   scripts/quickstart.sh [--pp] [--text DIR_OR_FILE] [--steps N] [OVERRIDE...]
 #
+#   --pp                 two stages of a pipeline instead, four micro-batches a step; begins with the schedule's picture
 #   --text DIR_OR_FILE   the text to train on; default: the headers of MLIR and LLVM, which set-up installs
 #   --steps N            optimizer steps; default: as in configs/quickstart.yaml (240)
 #   OVERRIDE             any key of the configuration, as in model.optim.lr=1e-3
@@ -15,11 +16,16 @@ set -euo pipefail
 usage() { sed -n '2,/^set /p' "${BASH_SOURCE[0]}" | sed -e '/^set /d' -e 's/^# \{0,1\}//'; }
 fail() { echo "error: $*" >&2; exit 1; }
 
-text=() overrides=()
+text=() overrides=() pipeline=
 while [[ $# -gt 0 ]]; do
   case $1 in
   -h | --help) usage; exit 0 ;;
   --text=* | --steps=*) set -- "${1%%=*}" "${1#*=}" "${@:2}"; continue ;;
+  --pp)
+    pipeline=1
+    overrides+=(distributed_strategy.pipeline_model_parallel_size=2 distributed_strategy.tensor_model_parallel_size=1
+      distributed_strategy.sequence_parallel=False data.micro_batch_size=2)
+    shift ;;
   --text)
     [[ -n ${2:-} ]] || fail "--text needs a folder or a file"
     [[ -e $2 ]] || fail "$2: no such file or folder"
@@ -51,6 +57,11 @@ while [[ -e $runs/run-$n ]]; do n=$((n + 1)); done
 run=$runs/run-$n
 overrides=("exp_manager.explicit_log_dir=$run" "data.train_dir=$prepared/train" "data.val_dir=$prepared/val" "${overrides[@]}")
 
+if [[ -n $pipeline ]]; then
+  echo
+  echo "\$ build/bin/nxdt-opt configs/quickstart.yaml --emit=schedule"
+  build/bin/nxdt-opt configs/quickstart.yaml "${overrides[@]}" --emit=schedule | sed -n '/^# train_step/,/^schedule/p' | sed '$d'
+fi
 echo
 echo "\$ build/bin/nxdt-opt configs/quickstart.yaml"
 build/bin/nxdt-opt configs/quickstart.yaml "${overrides[@]}"
@@ -75,7 +86,8 @@ last = train[-10:]
 print(f"training loss    {train[0]['loss']:.3f} at step {train[0]['step']} -> {sum(line['loss'] for line in last) / len(last):.3f} (mean of the last {len(last)} logged steps)")
 if val:
     print(f"validation loss  {val[-1]['val_loss']:.3f} on text that was held out")
-predicted = sum(json.load(open(f"{run}/plan/plan.json"))["memory"].values())
+plan = json.load(open(f"{run}/plan/plan.json"))
+predicted = max(sum(stage["memory"].values()) for stage in plan.get("stages", [plan]))
 measured = max(line["peak_memory_bytes"] for line in train)
 print(f"memory           {predicted / 2**20:.1f} MiB per rank predicted by nxdt-opt, {measured / 2**20:.1f} MiB measured")
 print(f"trained weights  {run}/hf (Hugging Face: config.json, model.safetensors, tokenizer.json)")
