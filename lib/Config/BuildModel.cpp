@@ -60,6 +60,14 @@ void checkTensorParallel(Context &context) {
             std::to_string(smallest));
 }
 
+/// Fewer chunks per stage first, then fewer stages.
+std::string nearestStages(int64_t stages, int64_t layers) {
+  stages = std::min(stages, layers);
+  return "pipeline_model_parallel_size = " + std::to_string(stages) +
+         ", virtual_pipeline_model_parallel_size = " +
+         std::to_string(layers / stages);
+}
+
 void checkPipeline(Context &context) {
   const StrategyConfig &strategy = context.out.run.strategy;
   ModelConfig &model = context.out.run.model;
@@ -82,9 +90,15 @@ void checkPipeline(Context &context) {
                                      &stages);
   int64_t layers = model.llama.numHiddenLayers;
   if (layers > 0 && (huge || stages > layers))
-    context.error("distributed_strategy.pipeline_model_parallel_size",
-                  "pipeline * virtual stages are more than the " +
-                      std::to_string(layers) + " layers of the model");
+    context.error(
+        "distributed_strategy.pipeline_model_parallel_size",
+        "pipeline * virtual stages = " +
+            std::to_string(strategy.pipelineModelParallelSize) + " * " +
+            std::to_string(strategy.virtualPipelineModelParallelSize) +
+            (huge ? "" : " = " + std::to_string(stages)) +
+            " are more than the " + std::to_string(layers) +
+            " layers of the model; nearest legal: " +
+            nearestStages(strategy.pipelineModelParallelSize, layers));
   if (!model.pipelineCuts.empty() &&
       (huge || static_cast<int64_t>(model.pipelineCuts.size()) != stages - 1))
     context.error(cutsKey, "names " +
