@@ -60,7 +60,7 @@ constexpr KeySpec kPrecision[] = {
     {"precision.xla_use_bf16", "null|scalar", "'0'", "", "", E, "XLA: everything in bf16", kManualOnly},
     {"precision.xla_downcast_bf16", "null|scalar", "'0'", "", "", E, "XLA: bf16 compute with fp32 islands", kManualOnly},
     {"precision.neuron_rt_stochastic_rounding_en", "null|scalar", "'0'", "", "", E, "Neuron: stochastic rounding", kManualOnly},
-    {"precision.parallel_layers_reduce_dtype", "null|str", "", "fp32 | bf16 | fp16", "", H, "number format of tensor-parallel sums", "tensor parallelism is not supported yet"},
+    {"precision.parallel_layers_reduce_dtype", "null|str", "", "fp32 | bf16 | fp16", "", H, "number format of tensor-parallel sums", "tensor-parallel ranks exchange what they sum in the compute precision: fp32, or bf16 for mixed_precision; another one is not supported yet"},
     {"precision.fp32_grads_cc", "null|bool", "False", "", "", E, "fp32 in collectives of gradients", "gradients are always reduced in fp32; upstream never reads it"},
 };
 
