@@ -82,7 +82,8 @@ bool judgeByContext(const KeySpec &spec, const Node &value, const Document &doc,
     if (tp == 1 || value.isNull())
       verdict = {Status::Equivalent, "tensor_model_parallel_size is 1: there "
                                      "are no such sums"};
-    else if (isAmong(stringOr(doc, "precision.type") == "fp32" ? "fp32" : "bf16",
+    else if (isAmong(stringOr(doc, "precision.type") == "fp32" ? "fp32"
+                                                               : "bf16",
                      value))
       verdict = {Status::Honoured, ""};
     else
