@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "runtime/Simulate/PlanRanks.h"
+#include "nxdt/Plan/Family.h"
 #include "nxdt/Plan/PlanVerify.h"
 #include "nxdt/Support/UserError.h"
 #include "runtime/Checkpoint/HuggingFace.h"
@@ -13,23 +14,30 @@
 #include "runtime/Optim/LearningRate.h"
 #include "runtime/Train/DataRows.h"
 #include "runtime/Train/Evaluation.h"
+#include "runtime/Train/Inputs.h"
 #include "runtime/Train/ModelState.h"
 
 #include "ATen/Parallel.h"
 
 namespace nxdt::runtime {
 
-int64_t simulatedBytes(const plan::Plan &plan) {
-  plan::MemoryReport bytes = plan::bufferBytes(plan);
-  int64_t ofOne = bytes.paramBytes + bytes.masterBytes + bytes.gradBytes +
-                  bytes.optStateBytes + bytes.otherBytes +
-                  plan.memory.peakActivationBytes;
-  return plan::meshOf(plan).size() * ofOne;
+int64_t simulatedBytes(const plan::PlanFamily &family) {
+  int64_t ofOnePerStage = 0;
+  for (const plan::Plan &plan : family.stages) {
+    plan::MemoryReport bytes = plan::bufferBytes(plan);
+    ofOnePerStage += bytes.paramBytes + bytes.masterBytes + bytes.gradBytes +
+                     bytes.optStateBytes + bytes.otherBytes +
+                     plan.memory.peakActivationBytes;
+  }
+  int64_t ranks = plan::meshOf(family.stages.at(0)).size();
+  return ranks / int64_t(family.stages.size()) * ofOnePerStage;
 }
 
 PlanRanks::PlanRanks(PlanFolder given) : folder(std::move(given)) {
-  world = std::make_unique<comm::LoopbackWorld>(plan::meshOf(folder.plan()),
-                                                groupSpecs(folder.plan()));
+  plan::Mesh mesh = plan::meshOf(folder.plan());
+  world = std::make_unique<comm::LoopbackWorld>(mesh, groupSpecs(folder.family),
+                                                comm::CommOptions(),
+                                                channelSpecs(folder.family));
   for (int64_t r = 0; r < world->size(); ++r) {
     ExecutorOptions options;
     options.what = folder.planPath;
@@ -39,8 +47,13 @@ PlanRanks::PlanRanks(PlanFolder given) : folder(std::move(given)) {
       if (observer)
         observer(r, program, index, values);
     };
-    executors.push_back(std::make_unique<Executor>(folder.plan(), options));
+    executors.push_back(std::make_unique<Executor>(
+        folder.family.stages.at(size_t(plan::stageOf(mesh, r))), options));
   }
+}
+
+int64_t PlanRanks::stageOf(int64_t rank) const {
+  return plan::stageOf(mesh(), rank);
 }
 
 void PlanRanks::onAll(const std::function<void(Executor &)> &work) {
@@ -57,13 +70,18 @@ void PlanRanks::onAll(const std::function<void(Executor &)> &work) {
 }
 
 void PlanRanks::run(const std::string &program) {
-  onAll([&](Executor &executor) { executor.run(program); });
+  onAll([&](Executor &executor) {
+    if (executor.hasSchedule(program))
+      executor.runSchedule(program);
+    else
+      executor.run(program);
+  });
 }
 
 int64_t PlanRanks::load(Executor &executor) const {
   if (executor.has("init"))
     executor.run("init");
-  ModelState state(executor);
+  ModelState state(executor, folder.family);
   const std::string &from = config().expManager.resumeFromCheckpoint;
   if (from.empty()) {
     state.initialize(config().seed);
@@ -96,18 +114,34 @@ void PlanRanks::setStep(int64_t step) {
   double lr =
       learningRate(config().model.optim.lr, config().model.optim.sched, step);
   for (auto &executor : executors) {
-    executor->buffer("lr").fill_(lr);
-    executor->buffer("step").fill_(double(step + 1));
+    // Of a pipeline each stage has the inputs that it reads.
+    if (const at::Tensor *rate = executor->findBuffer("lr"))
+      rate->fill_(lr);
+    if (const at::Tensor *number = executor->findBuffer("step"))
+      number->fill_(double(step + 1));
   }
 }
 
-void PlanRanks::setInputs(const Dataset &data, int64_t first) {
-  for (auto &executor : executors) {
-    DataRows rows(*executor);
-    Batch batch = data.batch(first + rows.first, rows.count);
-    executor->buffer("input_ids").copy_(batch.inputIds);
-    executor->buffer("targets").copy_(batch.targets);
-  }
+void PlanRanks::trainStep(const Dataset &data, const FirstSample &first,
+                          int64_t begin, int64_t end) {
+  onAll([&](Executor &executor) {
+    DataRows rows(executor);
+    Inputs inputs(executor);
+    auto fill = [&](int program, int64_t microBatch) {
+      inputs.fill(program, [&] {
+        return data.batch(first(microBatch) + rows.first, rows.count);
+      });
+    };
+    if (executor.hasSchedule("train_step")) {
+      executor.runSchedule("train_step", fill);
+      return;
+    }
+    int program = executor.find("train_step");
+    for (int64_t i = begin; i < end; ++i) {
+      fill(program, i);
+      executor.run(program);
+    }
+  });
 }
 
 int64_t PlanRanks::rowsOfAllRanks() const {

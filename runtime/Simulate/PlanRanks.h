@@ -21,12 +21,13 @@
 
 namespace nxdt::runtime {
 
-/// Bytes that all ranks of a plan hold at once, activations included.
-int64_t simulatedBytes(const plan::Plan &plan);
+/// Bytes that all ranks of all stages hold at once, activations included.
+int64_t simulatedBytes(const plan::PlanFamily &family);
 
-/// An executor for each rank of a plan's mesh, in lockstep: each function runs
-/// all of them, each in a thread of its own, and returns when all are done.
-/// UserError if one fails; nothing can be run afterwards.
+/// An executor for each rank of a plan's mesh, with the plan of its stage, in
+/// lockstep: each function runs all of them, each in a thread of its own, and
+/// returns when all are done. UserError if one fails; nothing can be run
+/// afterwards.
 class PlanRanks {
 public:
   /// Called after each instruction of each rank, from the rank's thread.
@@ -36,7 +37,11 @@ public:
 
   explicit PlanRanks(PlanFolder folder);
 
+  /// Of the first stage.
   const plan::Plan &plan() const { return executors[0]->plan(); }
+  const plan::PlanFamily &family() const { return folder.family; }
+  bool hasStages() const { return folder.family.stages.size() > 1; }
+  int64_t stageOf(int64_t rank) const;
   const plan::Mesh &mesh() const { return executors[0]->mesh(); }
   const RunConfig &config() const { return folder.config; }
   int64_t size() const { return int64_t(executors.size()); }
@@ -45,11 +50,16 @@ public:
 
   /// The weights that training would start from. Returns completed steps.
   int64_t load();
+  /// The schedule of that name on stages that have one, else the program.
   void run(const std::string &program);
   /// Learning rate and number of the step after `step` completed ones.
   void setStep(int64_t step);
-  /// Each rank's rows of the micro-batch that starts at sample `first`.
-  void setInputs(const Dataset &data, int64_t first);
+  /// First sample of a micro-batch.
+  using FirstSample = std::function<int64_t(int64_t microBatch)>;
+  /// train_step, or the schedule in its place, on micro-batches `begin` up to
+  /// `end`, each rank on its rows. A schedule has all those of a step.
+  void trainStep(const Dataset &data, const FirstSample &first, int64_t begin,
+                 int64_t end);
   /// Samples of a micro-batch of all ranks.
   int64_t rowsOfAllRanks() const;
   /// val_loss of the first global batch, by rank; none without a validation

@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "runtime/Simulate/Simulate.h"
+#include "nxdt/Plan/Family.h"
 #include "nxdt/Support/Format.h"
 #include "nxdt/Support/UserError.h"
 #include "runtime/Checkpoint/RankParts.h"
@@ -19,6 +20,8 @@
 #include "ATen/ops/scalar_tensor.h"
 
 #include <algorithm>
+#include <functional>
+#include <map>
 #include <unistd.h>
 
 namespace nxdt::runtime {
@@ -28,8 +31,9 @@ int64_t machineBytes() {
   return int64_t(sysconf(_SC_PHYS_PAGES)) * int64_t(sysconf(_SC_PAGESIZE));
 }
 
-void checkMemory(const plan::Plan &strategy, const plan::Plan &whole) {
-  int64_t ranks = plan::meshOf(strategy).size();
+void checkMemory(const plan::PlanFamily &strategy,
+                 const plan::PlanFamily &whole) {
+  int64_t ranks = plan::meshOf(strategy.stages.at(0)).size();
   int64_t parts = simulatedBytes(strategy);
   int64_t one = simulatedBytes(whole);
   if (parts + one <= machineBytes())
@@ -87,6 +91,40 @@ std::string kindOf(const plan::Buffer &buffer) {
   return "";
 }
 
+/// A buffer of one or more stages.
+struct HeldBuffer {
+  plan::Buffer buffer;        ///< of the stage that keeps it
+  std::vector<int32_t> index; ///< in each stage's plan, or -1
+};
+
+/// All buffers of a pipeline, each once. A gradient is what the parameter's
+/// owner has: what copies add up is sent there.
+std::vector<HeldBuffer> heldBuffers(const plan::PlanFamily &family) {
+  std::map<std::string, int64_t> owners = plan::ownersOf(family);
+  std::vector<HeldBuffer> out;
+  std::map<std::string, size_t> known;
+  for (size_t stage = 0; stage < family.stages.size(); ++stage) {
+    const std::vector<plan::Buffer> &buffers = family.stages[stage].buffers;
+    for (size_t i = 0; i < buffers.size(); ++i) {
+      const plan::Buffer &buffer = buffers[i];
+      auto owner = owners.find(buffer.param);
+      bool isOwner = owner == owners.end() || owner->second == int64_t(stage);
+      bool isGradient = buffer.role == plan::Role::Grad ||
+                        buffer.role == plan::Role::ReducedGrad;
+      if (isGradient && !isOwner)
+        continue;
+      auto [it, isNew] = known.emplace(buffer.name, out.size());
+      if (isNew)
+        out.push_back({buffer, std::vector<int32_t>(family.stages.size(), -1)});
+      HeldBuffer &held = out[it->second];
+      held.index[stage] = int32_t(i);
+      if (isOwner && !buffer.param.empty())
+        held.buffer = buffer;
+    }
+  }
+  return out;
+}
+
 class Simulation {
 public:
   Simulation(const PlanFolder &strategy, const PlanFolder &whole,
@@ -96,7 +134,8 @@ public:
         wholes(this->whole),
         data(Dataset::open(strategy.config.data.trainDir,
                            strategy.plan().sequenceLength,
-                           strategy.plan().vocabSize, "data.train_dir")) {}
+                           strategy.plan().vocabSize, "data.train_dir")),
+        buffers(heldBuffers(strategy.family)) {}
 
   /// Stops at the first difference when values are compared.
   void run(int64_t steps);
@@ -105,8 +144,11 @@ public:
 private:
   bool isOver() const { return comparesValues && found.first(); }
   void runProgram(const std::string &program);
+  void runAndCompare(const std::string &program,
+                     const std::function<void(PlanRanks &)> &run);
   void compareBuffers(const std::string &program);
-  void compareBuffer(size_t index, const std::string &program);
+  void compareBuffer(const HeldBuffer &held, const std::string &program);
+  void trainStep(const SampleOrder &order, int64_t step);
   void evaluate(int64_t stepsPerEpoch);
 
   PlanRanks ranks;
@@ -115,11 +157,13 @@ private:
   SimulateTolerance allowed;
   Recording parts, wholes;
   Dataset data;
+  std::vector<HeldBuffer> buffers;
   Findings found;
 };
 
-void Simulation::compareBuffer(size_t index, const std::string &program) {
-  const plan::Buffer &buffer = ranks.plan().buffers[index];
+void Simulation::compareBuffer(const HeldBuffer &held,
+                               const std::string &program) {
+  const plan::Buffer &buffer = held.buffer;
   std::string kind = kindOf(buffer);
   bool isGradient =
       buffer.role == plan::Role::Grad || buffer.role == plan::Role::ReducedGrad;
@@ -128,7 +172,8 @@ void Simulation::compareBuffer(size_t index, const std::string &program) {
     return;
   Layout layout(buffer);
   TensorOf part = [&](int64_t rank) {
-    return ranks.rank(rank).buffers()[index];
+    int32_t index = held.index[size_t(ranks.stageOf(rank))];
+    return index < 0 ? at::Tensor() : ranks.rank(rank).buffers()[size_t(index)];
   };
   const std::string &name = buffer.param.empty() ? buffer.name : buffer.param;
   const plan::Buffer *other = counterpart(whole.plan(), buffer);
@@ -160,20 +205,25 @@ void Simulation::compareBuffer(size_t index, const std::string &program) {
 }
 
 void Simulation::compareBuffers(const std::string &program) {
-  for (size_t i = 0; i < ranks.plan().buffers.size() && !isOver(); ++i)
-    compareBuffer(i, program);
+  for (size_t i = 0; i < buffers.size() && !isOver(); ++i)
+    compareBuffer(buffers[i], program);
 }
 
 void Simulation::runProgram(const std::string &program) {
+  runAndCompare(program, [&](PlanRanks &plan) { plan.run(program); });
+}
+
+void Simulation::runAndCompare(const std::string &program,
+                               const std::function<void(PlanRanks &)> &run) {
   if (!comparesValues) {
-    ranks.run(program);
-    whole.run(program);
+    run(ranks);
+    run(whole);
     return;
   }
   parts.start();
   wholes.start();
-  ranks.run(program);
-  whole.run(program);
+  run(ranks);
+  run(whole);
   parts.stop();
   wholes.stop();
   const Tolerance &tolerance =
@@ -211,6 +261,20 @@ void Simulation::evaluate(int64_t stepsPerEpoch) {
   }
 }
 
+/// Stages have several micro-batches in flight: all of a step run at once.
+void Simulation::trainStep(const SampleOrder &order, int64_t step) {
+  int64_t samples = ranks.rowsOfAllRanks();
+  int64_t count = ranks.config().data.globalBatchSize / samples;
+  int64_t atOnce = ranks.hasStages() ? count : 1;
+  auto first = [&](int64_t microBatch) {
+    return order.firstOfMicroBatch(step, microBatch, samples);
+  };
+  for (int64_t i = 0; i < count && !isOver(); i += atOnce)
+    runAndCompare("train_step", [&](PlanRanks &plan) {
+      plan.trainStep(data, first, i, i + atOnce);
+    });
+}
+
 void Simulation::run(int64_t steps) {
   int64_t first = ranks.load();
   whole.load();
@@ -223,13 +287,7 @@ void Simulation::run(int64_t steps) {
     ranks.setStep(step);
     whole.setStep(step);
     runProgram("begin_step");
-    int64_t samples = ranks.rowsOfAllRanks();
-    for (int64_t i = 0; i < globalBatch / samples && !isOver(); ++i) {
-      int64_t sample = order.firstOfMicroBatch(step, i, samples);
-      ranks.setInputs(data, sample);
-      whole.setInputs(data, sample);
-      runProgram("train_step");
-    }
+    trainStep(order, step);
     for (const char *program : {"finish_step", "update_step"}) {
       if (isOver())
         return;
@@ -250,14 +308,15 @@ void checkComparable(const PlanFolder &strategy, const PlanFolder &whole) {
                     " (trainer.accelerator=cpu)");
   static constexpr const char *random[] = {"dropout", "bernoulli", "rand",
                                            "normal_", "multinomial"};
-  for (const plan::Program &program : plan.programs)
-    for (const plan::Instruction &instruction : program.instructions)
-      for (const char *word : random)
-        if (instruction.op.find(word) != std::string::npos)
-          throw UserError(
-              "simulate: " + instruction.op + " in " + instruction.module +
-              " draws random numbers, which parts and a whole draw apart");
-  checkMemory(plan, whole.plan());
+  for (const plan::Plan &stage : strategy.family.stages)
+    for (const plan::Program &program : stage.programs)
+      for (const plan::Instruction &instruction : program.instructions)
+        for (const char *word : random)
+          if (instruction.op.find(word) != std::string::npos)
+            throw UserError(
+                "simulate: " + instruction.op + " in " + instruction.module +
+                " draws random numbers, which parts and a whole draw apart");
+  checkMemory(strategy.family, whole.family);
 }
 
 bool hasOrigins(const plan::Plan &plan) {

@@ -111,7 +111,11 @@ Apart compareWithWhole(const Layout &layout, const plan::Mesh &mesh,
       out.rank = rank;
     }
   };
+  bool isHeld = false;
   for (int64_t rank = 0; rank < mesh.size(); ++rank) {
+    if (!part(rank).defined())
+      continue;
+    isHeld = true;
     std::vector<plan::DimSlice> place =
         plan::sliceOf(layout.buffer, mesh, rank);
     if (int64_t(place.size()) != whole.dim() ||
@@ -121,7 +125,10 @@ Apart compareWithWhole(const Layout &layout, const plan::Mesh &mesh,
     }
     at::Tensor sum;
     for (int64_t member : terms(layout.buffer, mesh, rank)) {
-      at::Tensor term = part(member).to(at::kDouble);
+      at::Tensor term = part(member);
+      if (!term.defined())
+        continue;
+      term = term.to(at::kDouble);
       if (!sum.defined())
         sum = term;
       else if (layout.reduction == plan::Reduction::Sum)
@@ -140,6 +147,8 @@ Apart compareWithWhole(const Layout &layout, const plan::Mesh &mesh,
                         : largest / scale,
          apart.gt(allowed.all * scale).sum().item<int64_t>());
   }
+  if (!isHeld)
+    note(0, kInfinity, std::max<int64_t>(whole.numel(), 1));
   return out;
 }
 
@@ -148,6 +157,8 @@ std::pair<int64_t, int64_t> replicasApart(const Layout &layout,
                                           const TensorOf &part) {
   std::map<std::vector<int64_t>, int64_t> firstWith;
   for (int64_t rank = 0; rank < mesh.size(); ++rank) {
+    if (!part(rank).defined())
+      continue;
     std::vector<int64_t> key = {termIndex(layout.buffer, mesh, rank)};
     for (const plan::DimSlice &dim : plan::sliceOf(layout.buffer, mesh, rank))
       key.insert(key.end(), {dim.start, dim.valid});
@@ -162,6 +173,8 @@ int64_t paddingNotZero(const Layout &layout, const plan::Mesh &mesh,
                        const TensorOf &part) {
   for (int64_t rank = 0; rank < mesh.size(); ++rank) {
     at::Tensor local = part(rank);
+    if (!local.defined())
+      continue;
     std::vector<plan::DimSlice> place =
         plan::sliceOf(layout.buffer, mesh, rank);
     for (size_t dim = 0; dim < place.size(); ++dim) {

@@ -30,7 +30,7 @@ struct Layout {
   std::string text() const;
 };
 
-/// The tensor of a rank.
+/// The tensor of a rank; undefined where it holds none of it (another stage's).
 using TensorOf = std::function<at::Tensor(int64_t rank)>;
 
 /// Where two tensors are farthest apart.
@@ -59,7 +59,8 @@ struct Tolerance {
 };
 
 /// Every rank's part against the whole. Terms of a sum are added up over the
-/// ranks that have them; padding does not count.
+/// ranks that have them; padding does not count. Infinitely apart if no rank
+/// has any of it.
 Apart compareWithWhole(const Layout &layout, const plan::Mesh &mesh,
                        const TensorOf &part, const at::Tensor &whole,
                        const Tolerance &allowed);

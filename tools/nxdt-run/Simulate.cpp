@@ -56,9 +56,6 @@ public:
     load.overrides = options.overrides;
     load.forExecution = true;
     config = loadRunConfig(load).run;
-    if (config.strategy.pipelineModelParallelSize > 1)
-      throw UserError("--simulate with pipeline_model_parallel_size > 1 is not "
-                      "supported yet");
   }
 
   const RunConfig &runConfig() const { return config; }
@@ -96,6 +93,7 @@ private:
          {"++trainer.devices=1", "++trainer.num_nodes=1",
           "++distributed_strategy.tensor_model_parallel_size=1",
           "++distributed_strategy.pipeline_model_parallel_size=1",
+          "++distributed_strategy.virtual_pipeline_model_parallel_size=1",
           "++distributed_strategy.context_parallel_size=1",
           "++distributed_strategy.sequence_parallel=False",
           "++distributed_strategy.kv_replicator=1"})
