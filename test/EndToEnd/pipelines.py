@@ -3,6 +3,7 @@
 
 import argparse
 import json
+import shutil
 from pathlib import Path
 
 from compare import compare_steps, compare_weights
@@ -83,6 +84,45 @@ def refused(programs, case, work):
     print("what no schedule can be is refused")
 
 
+def damaged(programs, case, work):
+    """Plans of stages that would give a wrong norm, or wait for ever, are refused by name before a step."""
+    programs.succeed("nxdt-opt", case / "config.yaml", "trainer.devices=4", f"{PP}=2", "--emit=plan", "-o", work / "sound")
+    text = (work / "sound" / "plan.json").read_text()
+
+    def refuses(name, change, message):
+        plan = json.loads(text)
+        check(change(plan["stages"]), f"{name}: nothing to damage")
+        shutil.copytree(work / "sound", work / name)
+        (work / name / "plan.json").write_text(json.dumps(plan))
+        done = programs.run("nxdt-run", "--plan", work / name, f"exp_manager.explicit_log_dir={work}/log-{name}")
+        check(done.returncode == 1 and message in done.stderr, f"{name}: expected '{message}', exit status {done.returncode}:\n{done.stderr}")
+        check("step 1/" not in done.stdout, f"{name}: has trained")
+
+    def own_stage_only(stages):
+        """The norm is that of a stage's own gradients."""
+        found = 0
+        for stage in stages:
+            finish = next(program for program in stage["programs"] if program["name"] == "finish_step")
+            for instruction in finish["instructions"]:
+                if instruction["kind"] == "collective" and "square_sum" in instruction["reason"]:
+                    instruction["axes"].remove("pp")
+                    found += 1
+        return found == len(stages)
+
+    def wait_first(stages):
+        """The first stage wants the gradient before it has sent what it is made of: wait right after the receive, before the send."""
+        actions = next(schedule for schedule in stages[0]["schedules"] if schedule["name"] == "train_step")["actions"]
+        receive = next(action for action in actions if action.startswith("recv grad"))
+        wait = receive.replace("recv", "wait")
+        rest = [action for action in actions if action not in (receive, wait)]
+        actions[:] = [receive, wait, *rest]
+        return True
+
+    refuses("norm", own_stage_only, "verify-spmd: program 'finish_step'")
+    refuses("circle", wait_first, "verify-comm: collectives that never end; each rank waits for the next")
+    print("damaged plans are refused")
+
+
 def shown(programs, case):
     text = programs.succeed("nxdt-opt", case / "config.yaml", *TWO, f"{VPP}=2", "--emit=schedule").stdout
     for wanted in ("# train_step, interleaved", "# eval_step, forward-only", "# stage 0  0F0", "run forward.3 0", "bubble"):
@@ -101,6 +141,7 @@ def test():
     programs, case, work = Programs(arguments.bin), arguments.case.resolve(), fresh(arguments.work.resolve())
     shown(programs, case)
     refused(programs, case, work)
+    damaged(programs, case, work)
     recut(programs, case, work, resumed(programs, case, work))
 
 
