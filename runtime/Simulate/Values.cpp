@@ -126,7 +126,7 @@ void Recording::start() {
   isOn = true;
 }
 
-std::vector<ProgramRun> Recording::runs() const {
+std::vector<ProgramRun> Recording::runsByTime() const {
   // The first rank of a stage to begin counts for all of them.
   std::map<ProgramRun, int64_t> began;
   for (const OfRank &of : ofRanks)
@@ -139,9 +139,17 @@ std::vector<ProgramRun> Recording::runs() const {
     out.push_back(run);
   std::sort(out.begin(), out.end(),
             [&](const ProgramRun &a, const ProgramRun &b) {
-              return std::pair(a.microBatch, began[a]) <
-                     std::pair(b.microBatch, began[b]);
+              return began[a] < began[b];
             });
+  return out;
+}
+
+std::vector<ProgramRun> Recording::runs() const {
+  std::vector<ProgramRun> out = runsByTime();
+  std::stable_sort(out.begin(), out.end(),
+                   [](const ProgramRun &a, const ProgramRun &b) {
+                     return a.microBatch < b.microBatch;
+                   });
   return out;
 }
 
@@ -377,7 +385,7 @@ std::string ValueComparison::sources(const ProgramRun &run,
 }
 
 std::string ValueComparison::writerOf(const std::string &buffer) const {
-  std::vector<ProgramRun> runs = parts.runs();
+  std::vector<ProgramRun> runs = parts.runsByTime();
   for (auto run = runs.rbegin(); run != runs.rend(); ++run) {
     const plan::Program &program = programOf(*run);
     for (size_t i = program.instructions.size(); i > 0; --i) {

@@ -42,6 +42,8 @@ public:
   /// By micro-batch, and then as they began: none before what it depends on of
   /// the same micro-batch.
   std::vector<ProgramRun> runs() const;
+  /// As they began alone.
+  std::vector<ProgramRun> runsByTime() const;
   /// Undefined where the value was not seen. Of carries that another stage has
   /// sent, what arrived.
   at::Tensor value(int64_t rank, const ProgramRun &run, int32_t index) const;
