@@ -10,11 +10,16 @@
 using namespace mlir;
 using namespace nxdt;
 
-/// The entry of a list attribute for a result; null if there is none.
+/// The entry of a list attribute for a result, an argument's own attribute;
+/// null if there is none.
 static Attribute entryOf(Value value, StringRef attribute) {
-  auto result = dyn_cast<OpResult>(value);
-  if (!result)
-    return {};
+  if (auto argument = dyn_cast<BlockArgument>(value)) {
+    auto func =
+        dyn_cast_or_null<func::FuncOp>(argument.getOwner()->getParentOp());
+    return func ? func.getArgAttr(argument.getArgNumber(), attribute)
+                : Attribute();
+  }
+  auto result = cast<OpResult>(value);
   auto list = result.getOwner()->getAttrOfType<ArrayAttr>(attribute);
   if (!list || list.size() != result.getOwner()->getNumResults())
     return {};
@@ -90,7 +95,7 @@ struct MarkOriginsPass : nxdt::impl::MarkOriginsBase<MarkOriginsPass> {
           name += ">" + buffer.str();
         setOrigin(result, builder.getStringAttr(name));
       }
-    func->setAttr(kOriginAttr, builder.getUnitAttr());
+    func->setAttr(kOriginAttr, builder.getStringAttr(func.getName()));
     return success();
   }
 };

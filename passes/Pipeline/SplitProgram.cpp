@@ -74,6 +74,7 @@ private:
   Value operand(OpOperand &operand);
   Value get(Value value);
   Value clone(Operation *op);
+  bool isPartOfSum(AccumulateOp sum);
 
   Splitter &splitter;
   ProgramBuilder &program;
@@ -130,6 +131,23 @@ Value ChunkBuilder::clone(Operation *op) {
   return copy->getNumResults() ? copy->getResult(0) : Value();
 }
 
+/// Whether another chunk adds to the same buffer.
+bool ChunkBuilder::isPartOfSum(AccumulateOp sum) {
+  auto isElsewhere = [&](Operation *other) {
+    return splitter.graph.placeOf(other).chunk != chunk;
+  };
+  for (auto before = sum.getAcc().getDefiningOp<AccumulateOp>(); before;
+       before = before.getAcc().getDefiningOp<AccumulateOp>())
+    if (isElsewhere(before))
+      return true;
+  for (Operation *user : sum.getResult().getUsers())
+    if (auto after = dyn_cast<AccumulateOp>(user))
+      if (after.getAcc() == sum.getResult() &&
+          (isElsewhere(after) || isPartOfSum(after)))
+        return true;
+  return false;
+}
+
 void ChunkBuilder::run() {
   llvm::MapVector<StringRef, Value> sums;
   for (Operation &op : splitter.func.front().without_terminator()) {
@@ -140,6 +158,9 @@ void ChunkBuilder::run() {
     auto sum = dyn_cast<AccumulateOp>(op);
     if (!sum)
       continue;
+    // What is added up here is no value of the whole program.
+    if (isPartOfSum(sum))
+      result.getDefiningOp()->removeAttr(kOriginAttr);
     while (auto before = sum.getAcc().getDefiningOp<AccumulateOp>())
       sum = before;
     sums[bufferNameOf(splitter.func, cast<BlockArgument>(sum.getAcc()))] =
@@ -252,8 +273,10 @@ void Splitter::build(Phase phase, int64_t chunk) {
     BufferOp buffer = bufferOf(built, i, symbols);
     if (buffer.getRole() != "carry")
       continue;
-    const Carried &entry =
-        carried.find(valueOf.lookup(buffer.getSymName()))->second;
+    Value value = valueOf.lookup(buffer.getSymName());
+    if (StringAttr origin = originOf(value))
+      built.setArgAttr(i, kOriginAttr, origin);
+    const Carried &entry = carried.find(value)->second;
     bool isKept = phase == Phase::Forward &&
                   (entry.keptFor.count(chunk) || entry.last != chunk);
     bool isSent = entry.phase == Phase::Backward && entry.last != chunk;

@@ -262,9 +262,17 @@ LogicalResult Localizer::run() {
     zeroPadded.insert(argument);
     auto buffer = func.getArgAttrOfType<FlatSymbolRefAttr>(
         argument.getArgNumber(), kBufferAttr);
-    if (buffer)
-      origins[argument] = StringAttr::get(
-          func.getContext(), func.getName() + "@" + buffer.getValue());
+    auto program = func->getAttrOfType<StringAttr>(kOriginAttr);
+    if (!program || !buffer)
+      continue;
+    if (StringAttr carried = originOf(argument)) {
+      origins[argument] = carried;
+      func.setArgAttr(argument.getArgNumber(), kWholeTypeAttr,
+                      TypeAttr::get(argument.getType()));
+      continue;
+    }
+    origins[argument] = StringAttr::get(
+        func.getContext(), program.getValue() + "@" + buffer.getValue());
   }
   LogicalResult status = success();
   for (Operation &op : old) {

@@ -241,6 +241,8 @@ struct Executor::Impl {
     BoundProgram &bound = programs[index];
     for (const BoundCarry &carry : bound.carries)
       bound.values[carry.value] = carries.take(carry.buffer, microBatch);
+    if (options.beginObserver)
+      options.beginObserver(program, microBatch, bound.values);
     runInstructions(program, bound);
     for (const BoundCarry &carry : bound.carries)
       if (at::Tensor &value = bound.values[carry.value]; value.defined())

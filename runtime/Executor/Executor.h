@@ -36,6 +36,11 @@ struct ExecutorOptions {
   /// This rank among those of the plan's mesh, with the groups that groupSpecs
   /// (Collectives.h) names; it must outlive the executor. Null: one rank.
   comm::RankView *world = nullptr;
+  /// Called before a program's first instruction, with the tensors of its
+  /// buffers and carries among its values.
+  std::function<void(const plan::Program &program, int64_t microBatch,
+                     const std::vector<at::Tensor> &values)>
+      beginObserver = {};
   /// Called after each instruction with the program's values as they are then:
   /// results are there, what the instruction used last may be gone.
   std::function<void(const plan::Program &program, size_t index,

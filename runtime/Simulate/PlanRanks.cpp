@@ -38,14 +38,22 @@ PlanRanks::PlanRanks(PlanFolder given) : folder(std::move(given)) {
   world = std::make_unique<comm::LoopbackWorld>(mesh, groupSpecs(folder.family),
                                                 comm::CommOptions(),
                                                 channelSpecs(folder.family));
+  microBatch.resize(size_t(world->size()), 0);
   for (int64_t r = 0; r < world->size(); ++r) {
     ExecutorOptions options;
     options.what = folder.planPath;
     options.world = &world->rank(r);
-    options.observer = [this, r](const plan::Program &program, size_t index,
+    options.beginObserver = [this, r](const plan::Program &program,
+                                      int64_t ofSchedule,
+                                      const std::vector<at::Tensor> &values) {
+      if (observer)
+        observer->begin(r, size_t(&program - rank(r).plan().programs.data()),
+                        ofSchedule + microBatch[size_t(r)], values);
+    };
+    options.observer = [this, r](const plan::Program &, size_t index,
                                  const std::vector<at::Tensor> &values) {
       if (observer)
-        observer(r, program, index, values);
+        observer->ran(r, index, values);
     };
     executors.push_back(std::make_unique<Executor>(
         folder.family.stages.at(size_t(plan::stageOf(mesh, r))), options));
@@ -69,12 +77,18 @@ void PlanRanks::onAll(const std::function<void(Executor &)> &work) {
   }
 }
 
+void PlanRanks::runAlone(Executor &executor, const std::string &program) {
+  executor.run(program);
+  if (observer)
+    observer->ended(executor.rank());
+}
+
 void PlanRanks::run(const std::string &program) {
   onAll([&](Executor &executor) {
     if (executor.hasSchedule(program))
       executor.runSchedule(program);
     else
-      executor.run(program);
+      runAlone(executor, program);
   });
 }
 
@@ -137,10 +151,13 @@ void PlanRanks::trainStep(const Dataset &data, const FirstSample &first,
       return;
     }
     int program = executor.find("train_step");
+    int64_t &current = microBatch[size_t(executor.rank())];
     for (int64_t i = begin; i < end; ++i) {
       fill(program, i);
-      executor.run(program);
+      current = i;
+      runAlone(executor, "train_step");
     }
+    current = 0;
   });
 }
 

@@ -30,10 +30,22 @@ int64_t simulatedBytes(const plan::PlanFamily &family);
 /// afterwards.
 class PlanRanks {
 public:
-  /// Called after each instruction of each rank, from the rank's thread.
-  using Observer =
-      std::function<void(int64_t rank, const plan::Program &program,
-                         size_t index, const std::vector<at::Tensor> &values)>;
+  /// What each rank runs, from the rank's thread. `program` is an index into
+  /// the programs of the rank's plan.
+  class Observer {
+  public:
+    virtual ~Observer() = default;
+    /// Before the first instruction; the values of buffers and carries are
+    /// there. Micro-batches as in trainStep, 0 for what runs once.
+    virtual void begin(int64_t rank, size_t program, int64_t microBatch,
+                       const std::vector<at::Tensor> &values) = 0;
+    /// After each instruction.
+    virtual void ran(int64_t rank, size_t index,
+                     const std::vector<at::Tensor> &values) = 0;
+    /// After the last one of what a call to `run` or one micro-batch of
+    /// trainStep runs without a schedule.
+    virtual void ended(int64_t rank) = 0;
+  };
 
   explicit PlanRanks(PlanFolder folder);
 
@@ -46,7 +58,8 @@ public:
   const RunConfig &config() const { return folder.config; }
   int64_t size() const { return int64_t(executors.size()); }
   const Executor &rank(int64_t rank) const { return *executors[size_t(rank)]; }
-  void observe(Observer given) { observer = std::move(given); }
+  /// Null for nobody; it must outlive what runs.
+  void observe(Observer *given) { observer = given; }
 
   /// The weights that training would start from. Returns completed steps.
   int64_t load();
@@ -67,13 +80,16 @@ public:
   std::optional<std::vector<double>> evaluate(int64_t stepsPerEpoch);
 
 private:
+  void runAlone(Executor &executor, const std::string &program);
   void onAll(const std::function<void(Executor &)> &work);
   int64_t load(Executor &executor) const;
 
   PlanFolder folder;
   std::unique_ptr<comm::LoopbackWorld> world;
   std::vector<std::unique_ptr<Executor>> executors;
-  Observer observer;
+  Observer *observer = nullptr;
+  /// By rank: of a program without a schedule.
+  std::vector<int64_t> microBatch;
 };
 
 } // namespace nxdt::runtime

@@ -130,8 +130,8 @@ public:
   Simulation(const PlanFolder &strategy, const PlanFolder &whole,
              bool comparesValues)
       : ranks(strategy), whole(whole), comparesValues(comparesValues),
-        allowed(toleranceOf(strategy.plan())), parts(ranks),
-        wholes(this->whole),
+        allowed(toleranceOf(strategy.plan())), parts(ranks, false),
+        wholes(this->whole, true),
         data(Dataset::open(strategy.config.data.trainDir,
                            strategy.plan().sequenceLength,
                            strategy.plan().vocabSize, "data.train_dir")),
@@ -188,10 +188,13 @@ void Simulation::compareBuffer(const HeldBuffer &held,
         compareWithWhole(layout, ranks.mesh(), part,
                          whole.rank(0).buffer(other->name), tolerance);
     bool differs = found.note(kind, name, apart, tolerance);
-    if (differs && comparesValues)
-      found.setOperation(ProgramComparison(ranks, parts, whole, wholes, program,
-                                           allowed.values)
-                             .writerOf(buffer.name));
+    if (differs && comparesValues) {
+      std::string writer =
+          ValueComparison(ranks, parts, whole, wholes, allowed.values)
+              .writerOf(buffer.name);
+      found.setOperation(writer.empty() ? program + " does not write it"
+                                        : writer);
+    }
   }
   auto [one, two] = replicasApart(layout, ranks.mesh(), part);
   found.noteExact(
@@ -228,7 +231,7 @@ void Simulation::runAndCompare(const std::string &program,
   wholes.stop();
   const Tolerance &tolerance =
       program == "update_step" ? allowed.updates : allowed.values;
-  ProgramComparison comparison(ranks, parts, whole, wholes, program, tolerance);
+  ValueComparison comparison(ranks, parts, whole, wholes, tolerance);
   if (std::optional<std::string> operation = comparison.firstDifference()) {
     found.note("values", comparison.largestName(), comparison.largest(),
                tolerance);

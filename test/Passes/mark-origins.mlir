@@ -8,7 +8,7 @@ nxdt.buffer @n {role = "scalar"} : tensor<f32, #nxdt.sharding<#mesh, []>>
 
 // Numbers count all ops; what is left in a buffer says in which.
 // CHECK-LABEL: func @f
-// CHECK-SAME: attributes {nxdt.origin}
+// CHECK-SAME: attributes {nxdt.origin = "f"}
 // CHECK: nxdt.aten "aten::exp"(%{{.*}}) {nxdt.origin = ["f#0.0"]}
 // CHECK: nxdt.reshard %{{.*}} {nxdt.origin = ["f#1.0>y"]
 // CHECK: nxdt.square_sum(%{{.*}}) {nxdt.origin = ["f#2.0"]}

@@ -21,11 +21,12 @@
 
 namespace nxdt {
 
-/// On an op: a string for each result, empty where a result has no name. On a
-/// function, without a value: its values have names.
+/// On an op: a string for each result, empty where a result has no name. On an
+/// argument that carries a value of another program: that value's name. On a
+/// function whose values have names: the program that it was or is a part of.
 constexpr llvm::StringLiteral kOriginAttr = "nxdt.origin";
 /// On an op: for each result that has a name, the type of the whole with its
-/// sharding; unit for others.
+/// sharding; unit for others. On an argument with a name: the same type.
 constexpr llvm::StringLiteral kWholeTypeAttr = "nxdt.whole_type";
 
 /// The name of a value; null if it has none.
@@ -33,7 +34,7 @@ mlir::StringAttr originOf(mlir::Value value);
 /// The type of the whole with its sharding; null before lower-to-spmd.
 mlir::Type wholeTypeOf(mlir::Value value);
 
-/// Names a result, unless it has a name. Arguments keep theirs.
+/// Names a result, unless it has a name. Does nothing to arguments.
 void setOrigin(mlir::Value value, mlir::StringAttr origin,
                mlir::Type wholeType = {});
 /// For an op that is replaced: its results' names go to the replacements.
