@@ -43,10 +43,10 @@ def counted_twice(stages):
 
 def lost_share(stages):
     """What a copy of a tied weight sends is not added to the owner's gradient."""
-    items = program(stages[0], "import_shared_grads")["instructions"]
+    items = program(stages[0], "import_shared_grads.s0")["instructions"]
     index = next(i for i, item in enumerate(items) if item["op"] == "aten::add_.Tensor")
     items[index]["args"][2] = 0
-    return f"import_shared_grads of stage 0, micro-batch 0, instruction {index}: aten::add_.Tensor"
+    return f"import_shared_grads.s0 of stage 0, micro-batch 0, instruction {index}: aten::add_.Tensor"
 
 
 def wrong_peer(stages):
