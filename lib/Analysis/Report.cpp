@@ -269,3 +269,9 @@ StrategyReport nxdt::makeReport(const RunConfig &run,
   }
   return report;
 }
+
+void nxdt::addKeptMemory(StrategyReport &report, const plan::PlanFamily &kept) {
+  report.keptMemory = kept.stages[std::max<int64_t>(report.stage, 0)].memory;
+  for (StrategyReport &stage : report.stages)
+    stage.keptMemory = kept.stages[stage.stage].memory;
+}

@@ -97,6 +97,11 @@ static Json toJson(const StrategyReport &report) {
                  {"step_of_all_ranks", report.flopsOfAllRanks},
                  {"run", report.flopsOfAllRanks * report.maxSteps},
                  {"evaluation", f.evaluation}}}};
+  if (report.keptMemory)
+    root["memory"]["without_recomputation"] = {
+        {"peak_activation_bytes", report.keptMemory->peakActivationBytes},
+        {"total_bytes", report.totalBytes - m.peakActivationBytes +
+                            report.keptMemory->peakActivationBytes}};
   if (report.stage >= 0) {
     Json channels = Json::array();
     for (const plan::ChannelTraffic &channel : report.channels)

@@ -72,6 +72,13 @@ mergeParameters(const std::vector<CollectiveGroup> &groups) {
   return merged;
 }
 
+static int64_t totalOf(const plan::MemoryReport &memory) {
+  int64_t total = 0;
+  for (const auto &[name, bytes] : memoryCategories(memory))
+    total += bytes;
+  return total;
+}
+
 static void writeMemory(llvm::raw_ostream &os, const StrategyReport &report) {
   os << "memory of a rank\n";
   auto row = [&](llvm::StringRef name, int64_t bytes) {
@@ -82,6 +89,10 @@ static void writeMemory(llvm::raw_ostream &os, const StrategyReport &report) {
     if (bytes || name != "fp32 masters")
       row(name, bytes);
   row("total", report.totalBytes);
+  if (report.keptMemory) {
+    row("activations, all kept", report.keptMemory->peakActivationBytes);
+    row("total, all kept", totalOf(*report.keptMemory));
+  }
   if (report.live.empty())
     return;
   os << "  at the peak, in " << report.peak.program << " at " << report.peak.op

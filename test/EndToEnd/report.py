@@ -91,7 +91,12 @@ def flops(programs, work):
     four = report(programs, replace(job, tp=4, sequence_parallel=True), work)["flops"]
     share = four["step"] / one["step"]
     check(0.25 <= share < 0.27, f"a rank of four does {share} of the work")
-    again = report(programs, replace(job, recompute="full"), work)["flops"]
+    recomputed = report(programs, replace(job, recompute="full"), work)
+    again, kept = recomputed["flops"], recomputed["memory"]["without_recomputation"]
+    plain = report(programs, job, work)["memory"]
+    check("without_recomputation" not in plain, "nothing is computed again, and a report says what it would take if nothing were")
+    check(kept == {key: plain[key] for key in kept}, f"without recomputation: {kept}, and a report without it says {plain}")
+    check(recomputed["memory"]["peak_activation_bytes"] < kept["peak_activation_bytes"], f"nothing is saved: {recomputed['memory']}")
     check(one["recomputed"] == 0 and 0.7 * one["forward"] < again["recomputed"] < one["forward"], f"forward {one['forward']}, once more {again['recomputed']}")
     check(again["backward"] == one["backward"] and again["step"] == one["step"] + again["recomputed"], f"{again} is not {one} and the forward once more")
     check(four["step_of_all_ranks"] == 4 * four["step"] and four["run"] == 240 * 4 * four["step"], f"{four}")

@@ -34,33 +34,36 @@ Compilation::Compilation(const RunConfig &run, const CompileOptions &options)
   context.loadDialect<NxdtDialect, func::FuncDialect>();
   context.printOpOnDiagnostic(false);
   // "model.layers.3.mlp: error: ..." instead of MLIR's <unknown>:0.
-  context.getDiagEngine().registerHandler([](Diagnostic &diagnostic) {
-    auto print = [](Diagnostic &d, llvm::StringRef kind) {
-      llvm::errs() << kind << ": ";
-      if (auto name = dyn_cast<NameLoc>(d.getLocation()))
-        llvm::errs() << name.getName().getValue() << ": ";
-      else if (!isa<UnknownLoc>(d.getLocation()))
-        llvm::errs() << d.getLocation() << ": ";
-      llvm::errs() << d << '\n';
-    };
-    switch (diagnostic.getSeverity()) {
-    case DiagnosticSeverity::Error:
-      print(diagnostic, "error");
-      break;
-    case DiagnosticSeverity::Warning:
-      print(diagnostic, "warning");
-      break;
-    case DiagnosticSeverity::Note:
-      print(diagnostic, "note");
-      break;
-    case DiagnosticSeverity::Remark:
-      print(diagnostic, "remark");
-      break;
-    }
-    for (Diagnostic &note : diagnostic.getNotes())
-      print(note, "note");
-    return success();
-  });
+  context.getDiagEngine().registerHandler(
+      [quiet = options.quiet](Diagnostic &diagnostic) {
+        if (quiet && diagnostic.getSeverity() != DiagnosticSeverity::Error)
+          return success();
+        auto print = [](Diagnostic &d, llvm::StringRef kind) {
+          llvm::errs() << kind << ": ";
+          if (auto name = dyn_cast<NameLoc>(d.getLocation()))
+            llvm::errs() << name.getName().getValue() << ": ";
+          else if (!isa<UnknownLoc>(d.getLocation()))
+            llvm::errs() << d.getLocation() << ": ";
+          llvm::errs() << d << '\n';
+        };
+        switch (diagnostic.getSeverity()) {
+        case DiagnosticSeverity::Error:
+          print(diagnostic, "error");
+          break;
+        case DiagnosticSeverity::Warning:
+          print(diagnostic, "warning");
+          break;
+        case DiagnosticSeverity::Note:
+          print(diagnostic, "note");
+          break;
+        case DiagnosticSeverity::Remark:
+          print(diagnostic, "remark");
+          break;
+        }
+        for (Diagnostic &note : diagnostic.getNotes())
+          print(note, "note");
+        return success();
+      });
 }
 
 std::string nxdt::deviceOf(const RunConfig &run) {

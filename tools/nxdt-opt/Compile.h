@@ -23,6 +23,8 @@ struct CompileOptions {
   std::string dumpPhases;
   /// Name values (Origins.h).
   bool markOrigins = false;
+  /// Errors only: what else there is to say has been said.
+  bool quiet = false;
 };
 
 /// One compilation. Diagnostics go to stderr; UserError for what is wrong

@@ -167,6 +167,20 @@ struct Compiled {
   StrategyReport report() {
     return makeReport(loaded.run, compilation.family(), compilation.lowered());
   }
+  /// With what it would be if nothing were computed again.
+  StrategyReport fullReport() {
+    StrategyReport whole = report();
+    if (loaded.run.model.recomputePatterns.empty())
+      return whole;
+    RunConfig keeping = loaded.run;
+    keeping.model.recomputePatterns.clear();
+    CompileOptions options;
+    options.quiet = true;
+    Compilation kept(keeping, options);
+    if (mlir::succeeded(kept.run()))
+      addKeptMemory(whole, kept.family());
+    return whole;
+  }
   /// Throws UserError if a rank needs more than it may.
   void checkBudget() {
     if (loaded.run.strategy.budgetBytes == 0)
@@ -246,9 +260,9 @@ static int run(const DriverOptions &options) {
     return 0;
   }
   if (options.report == "text")
-    llvm::outs() << reportText(compiled.report());
+    llvm::outs() << reportText(compiled.fullReport());
   else if (options.report == "json")
-    llvm::outs() << reportJson(compiled.report());
+    llvm::outs() << reportJson(compiled.fullReport());
   else if (!options.explain.empty())
     llvm::outs() << explainStages(options.explain, config, compilation);
   else if (!forExecution && options.trace.empty())

@@ -17,6 +17,7 @@
 #include "nxdt/Emit/MemoryPrediction.h"
 #include "nxdt/Plan/Communication.h"
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -60,6 +61,8 @@ struct StrategyReport {
 
   plan::MemoryReport memory;
   int64_t totalBytes = 0; ///< state and peak
+  /// The same if nothing were computed again; only where something is.
+  std::optional<plan::MemoryReport> keptMemory;
   Peak peak;
   std::vector<LiveGroup> live; ///< most bytes first
 
@@ -84,6 +87,10 @@ struct StrategyReport {
 /// `module`: after `lower-to-aten`, what `family` was emitted from.
 StrategyReport makeReport(const RunConfig &run, const plan::PlanFamily &family,
                           mlir::ModuleOp module);
+
+/// Sets keptMemory, of all stages too, from the plans of the same configuration
+/// without recomputation.
+void addKeptMemory(StrategyReport &report, const plan::PlanFamily &kept);
 
 /// One to two screens.
 std::string reportText(const StrategyReport &report);
