@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Ends one rank of four (tp 2 x dp 2, ZeRO-1, sequence parallel) at random moments, by SIGKILL or SIGSTOP.
+"""Ends one rank of four (tp 2 x dp 2, or pp 2 x tp 2 with --pipeline; ZeRO-1, sequence parallel) at random moments, by SIGKILL or SIGSTOP.
 
 Each time all others end within 10 s, say which rank it was, on which host, at which step and in which collective, and nothing is
 left running. Resumed, the run ends with the bits of one that nobody disturbed.
@@ -36,12 +36,12 @@ PLACE = r"(?:waiting for \w+ #\d+ of|computing after|computing|before its first 
 
 
 class Runs:
-    def __init__(self, programs, case, steps):
-        self.programs, self.case, self.steps = programs, case, steps
+    def __init__(self, programs, case, steps, overrides):
+        self.programs, self.case, self.steps, self.overrides = programs, case, steps, overrides
 
     def start(self, log_dir):
         command = self.programs.command(
-            "nxdt-run", self.case / "config.yaml", f"exp_manager.explicit_log_dir={log_dir}", f"trainer.max_steps={self.steps}", *OVERRIDES
+            "nxdt-run", self.case / "config.yaml", f"exp_manager.explicit_log_dir={log_dir}", f"trainer.max_steps={self.steps}", *self.overrides
         )
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace")
 
@@ -111,10 +111,12 @@ def test():
     parser.add_argument("--kills", type=int, required=True)
     parser.add_argument("--stops", type=int, required=True)
     parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--pipeline", action="store_true", help="two stages instead of two data-parallel ranks")
     parser.add_argument("--seed", type=int, default=None, help="of the random moments; default: another one each time")
     arguments = parser.parse_args()
     work = fresh(arguments.work.resolve())
-    runs = Runs(Programs(arguments.bin), arguments.case.resolve(), arguments.steps)
+    stages = ["distributed_strategy.pipeline_model_parallel_size=2", "data.micro_batch_size=1"] if arguments.pipeline else []
+    runs = Runs(Programs(arguments.bin), arguments.case.resolve(), arguments.steps, [*OVERRIDES, *stages])
     seed = random.SystemRandom().randrange(1 << 32) if arguments.seed is None else arguments.seed
     print(f"seed {seed}", flush=True)
     rng = random.Random(seed)
