@@ -68,6 +68,13 @@ nxdt::memoryCategories(const plan::MemoryReport &memory) {
           {"activations at the peak", memory.peakActivationBytes}};
 }
 
+int64_t nxdt::totalBytes(const plan::MemoryReport &memory) {
+  int64_t total = 0;
+  for (const auto &[name, bytes] : memoryCategories(memory))
+    total += bytes;
+  return total;
+}
+
 std::vector<std::string> nxdt::causesOf(const plan::Plan &plan,
                                         const plan::Axes &group,
                                         std::vector<std::string> causes) {
@@ -175,8 +182,7 @@ static StrategyReport reportOf(const RunConfig &run, const plan::Plan &plan,
   report.maxSteps = run.trainer.maxSteps;
   report.origins = run.strategy.origins;
   report.memory = plan.memory;
-  for (const auto &[name, bytes] : memoryCategories(plan.memory))
-    report.totalBytes += bytes;
+  report.totalBytes = totalBytes(plan.memory);
   report.peak = peakOf(plan);
   report.live = groupLive(report.peak);
   report.step = groupCollectives(plan, plan::Stage::Step, report);

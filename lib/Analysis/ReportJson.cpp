@@ -100,8 +100,7 @@ static Json toJson(const StrategyReport &report) {
   if (report.keptMemory)
     root["memory"]["without_recomputation"] = {
         {"peak_activation_bytes", report.keptMemory->peakActivationBytes},
-        {"total_bytes", report.totalBytes - m.peakActivationBytes +
-                            report.keptMemory->peakActivationBytes}};
+        {"total_bytes", totalBytes(*report.keptMemory)}};
   if (report.stage >= 0) {
     Json channels = Json::array();
     for (const plan::ChannelTraffic &channel : report.channels)

@@ -72,13 +72,6 @@ mergeParameters(const std::vector<CollectiveGroup> &groups) {
   return merged;
 }
 
-static int64_t totalOf(const plan::MemoryReport &memory) {
-  int64_t total = 0;
-  for (const auto &[name, bytes] : memoryCategories(memory))
-    total += bytes;
-  return total;
-}
-
 static void writeMemory(llvm::raw_ostream &os, const StrategyReport &report) {
   os << "memory of a rank\n";
   auto row = [&](llvm::StringRef name, int64_t bytes) {
@@ -91,7 +84,7 @@ static void writeMemory(llvm::raw_ostream &os, const StrategyReport &report) {
   row("total", report.totalBytes);
   if (report.keptMemory) {
     row("activations, all kept", report.keptMemory->peakActivationBytes);
-    row("total, all kept", totalOf(*report.keptMemory));
+    row("total, all kept", totalBytes(*report.keptMemory));
   }
   if (report.live.empty())
     return;

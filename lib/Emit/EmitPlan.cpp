@@ -28,7 +28,7 @@ public:
   FailureOr<plan::Plan> run();
 
 private:
-  bool isHere(Operation *op, StringRef attribute) const;
+  bool isHere(func::FuncOp func) const;
   void findUsed();
   LogicalResult emitBuffers();
   LogicalResult emitPrograms();
@@ -46,14 +46,14 @@ private:
 };
 } // namespace
 
-bool StageEmitter::isHere(Operation *op, StringRef attribute) const {
-  auto where = op->getAttrOfType<IntegerAttr>(attribute);
+bool StageEmitter::isHere(func::FuncOp func) const {
+  auto where = func->getAttrOfType<IntegerAttr>(kStageAttr);
   return !stage || (where && where.getInt() == *stage);
 }
 
 void StageEmitter::findUsed() {
   for (auto func : module.getOps<func::FuncOp>()) {
-    if (!isHere(func, kStageAttr))
+    if (!isHere(func))
       continue;
     auto add = [&](FlatSymbolRefAttr name) {
       if (name)
@@ -90,7 +90,7 @@ LogicalResult StageEmitter::emitBuffers() {
 
 LogicalResult StageEmitter::emitPrograms() {
   for (auto func : module.getOps<func::FuncOp>()) {
-    if (!isHere(func, kStageAttr))
+    if (!isHere(func))
       continue;
     FailureOr<plan::Program> program = emitProgram(func, buffers, mesh);
     if (failed(program))

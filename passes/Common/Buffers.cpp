@@ -34,6 +34,12 @@ bool nxdt::communicates(Operation *op) {
   return false;
 }
 
+BlockArgument nxdt::accumulatorOf(AccumulateOp op) {
+  while (auto before = op.getAcc().getDefiningOp<AccumulateOp>())
+    op = before;
+  return dyn_cast<BlockArgument>(op.getAcc());
+}
+
 BufferOp nxdt::bufferOf(func::FuncOp func, unsigned argument,
                         SymbolTable &symbols) {
   auto name = func.getArgAttrOfType<FlatSymbolRefAttr>(argument, kBufferAttr);

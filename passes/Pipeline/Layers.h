@@ -19,8 +19,8 @@ struct PipelineSettings {
   int64_t stages = 1;
   int64_t chunksPerStage = 1;
   int64_t microBatches = 1;
-  llvm::SmallVector<llvm::StringRef>
-      cuts; ///< last layer of each chunk but the last
+  /// Last layer of each chunk but the last; empty = by cost.
+  llvm::SmallVector<llvm::StringRef> cuts;
   std::string cutsOrigin;
   std::string origin; ///< of pipeline_model_parallel_size
 

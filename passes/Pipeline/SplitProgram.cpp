@@ -161,10 +161,7 @@ void ChunkBuilder::run() {
     // What is added up here is no value of the whole program.
     if (isPartOfSum(sum))
       result.getDefiningOp()->removeAttr(kOriginAttr);
-    while (auto before = sum.getAcc().getDefiningOp<AccumulateOp>())
-      sum = before;
-    sums[bufferNameOf(splitter.func, cast<BlockArgument>(sum.getAcc()))] =
-        result;
+    sums[bufferNameOf(splitter.func, accumulatorOf(sum))] = result;
   }
   for (auto &[buffer, value] : sums)
     program.write(buffer, value);
@@ -297,10 +294,8 @@ void Splitter::run() {
   symbols.erase(func);
 }
 
-LogicalResult nxdt::splitProgram(func::FuncOp func, SymbolTable &symbols,
-                                 const StageGraph &graph,
-                                 const PipelineSettings &settings,
-                                 bool hasBackward) {
+void nxdt::splitProgram(func::FuncOp func, SymbolTable &symbols,
+                        const StageGraph &graph,
+                        const PipelineSettings &settings, bool hasBackward) {
   Splitter(func, symbols, graph, settings, hasBackward).run();
-  return success();
 }

@@ -27,9 +27,7 @@ bool StageGraph::isAccumulator(OpOperand &operand) {
 /// The buffer that a chain of sums adds to.
 BufferOp StageGraph::accumulatorBuffer(Operation *op) {
   auto sum = dyn_cast<AccumulateOp>(op);
-  while (sum && sum.getAcc().getDefiningOp<AccumulateOp>())
-    sum = sum.getAcc().getDefiningOp<AccumulateOp>();
-  auto argument = sum ? dyn_cast<BlockArgument>(sum.getAcc()) : BlockArgument();
+  BlockArgument argument = sum ? accumulatorOf(sum) : BlockArgument();
   return argument ? bufferOf(func, argument.getArgNumber(), symbols)
                   : BufferOp();
 }

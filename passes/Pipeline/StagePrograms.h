@@ -40,11 +40,9 @@ private:
 
 /// Cuts train_step or eval_step into programs `<prefix>.<chunk>`, with carry
 /// buffers for what is kept or sent, and channels. Erases the function.
-mlir::LogicalResult splitProgram(mlir::func::FuncOp func,
-                                 mlir::SymbolTable &symbols,
-                                 const StageGraph &graph,
-                                 const PipelineSettings &settings,
-                                 bool hasBackward);
+void splitProgram(mlir::func::FuncOp func, mlir::SymbolTable &symbols,
+                  const StageGraph &graph, const PipelineSettings &settings,
+                  bool hasBackward);
 
 /// One copy of a program that runs once per step for each stage, without what
 /// belongs to parameters of others. Erases the function.

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "Summary.h"
 
+#include "nxdt/Analysis/Report.h"
 #include "nxdt/Plan/Family.h"
 
 #include "nxdt/Support/Format.h"
@@ -48,11 +49,6 @@ static std::string optimizerName(OptimizerKind kind) {
   return "";
 }
 
-static int64_t bytesOf(const plan::MemoryReport &m) {
-  return m.paramBytes + m.masterBytes + m.gradBytes + m.optStateBytes +
-         m.otherBytes + m.peakActivationBytes;
-}
-
 std::string nxdt::summarize(const RunConfig &run,
                             const plan::PlanFamily &family,
                             const std::vector<std::string> &notices,
@@ -62,7 +58,7 @@ std::string nxdt::summarize(const RunConfig &run,
   const plan::Plan &plan =
       *std::max_element(family.stages.begin(), family.stages.end(),
                         [](const plan::Plan &a, const plan::Plan &b) {
-                          return bytesOf(a.memory) < bytesOf(b.memory);
+                          return totalBytes(a.memory) < totalBytes(b.memory);
                         });
   int64_t parameters = 0, tensors = 0;
   const plan::Plan whole = plan::wholeOf(family);

@@ -110,6 +110,9 @@ std::string budgetProblem(const RunConfig &run, const StrategyReport &report);
 std::vector<std::pair<std::string, int64_t>>
 memoryCategories(const plan::MemoryReport &memory);
 
+/// Their sum.
+int64_t totalBytes(const plan::MemoryReport &memory);
+
 /// Parts of a dotted path that are numbers become `*`.
 std::string classOf(const std::string &path);
 

@@ -59,6 +59,10 @@ bool isBackward(mlir::Operation *op);
 /// not known.
 llvm::StringRef modulePathOf(mlir::Operation *op);
 
+/// What a chain of sums began with: the argument that reads the accumulator;
+/// null if it is something else.
+mlir::BlockArgument accumulatorOf(AccumulateOp op);
+
 /// The buffer that an argument of a program reads; null if it names none.
 BufferOp bufferOf(mlir::func::FuncOp func, unsigned argument,
                   mlir::SymbolTable &symbols);
