@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Build.h"
+#include "nxdt/Schedule/NearestStages.h"
 
 #include <nlohmann/json.hpp>
 
@@ -60,14 +61,6 @@ void checkTensorParallel(Context &context) {
             std::to_string(smallest));
 }
 
-/// Fewer chunks per stage first, then fewer stages.
-std::string nearestStages(int64_t stages, int64_t layers) {
-  stages = std::min(stages, layers);
-  return "pipeline_model_parallel_size = " + std::to_string(stages) +
-         ", virtual_pipeline_model_parallel_size = " +
-         std::to_string(layers / stages);
-}
-
 void checkPipeline(Context &context) {
   const StrategyConfig &strategy = context.out.run.strategy;
   ModelConfig &model = context.out.run.model;
@@ -98,7 +91,8 @@ void checkPipeline(Context &context) {
             (huge ? "" : " = " + std::to_string(stages)) +
             " are more than the " + std::to_string(layers) +
             " layers of the model; nearest legal: " +
-            nearestStages(strategy.pipelineModelParallelSize, layers));
+            schedule::nearestStages(strategy.pipelineModelParallelSize,
+                                    layers));
   if (!model.pipelineCuts.empty() &&
       (huge || static_cast<int64_t>(model.pipelineCuts.size()) != stages - 1))
     context.error(cutsKey, "names " +

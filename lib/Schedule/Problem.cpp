@@ -5,7 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Generators.h"
+#include "nxdt/Schedule/NearestStages.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -122,6 +124,13 @@ std::optional<std::string> check(const PipelineProblem &problem,
   if (std::optional<std::string> error = generator->check(problem))
     return error;
   return checkCap(problem, *generator);
+}
+
+std::string nearestStages(int64_t stages, int64_t layers) {
+  stages = std::min(stages, layers);
+  return "pipeline_model_parallel_size = " + std::to_string(stages) +
+         ", virtual_pipeline_model_parallel_size = " +
+         std::to_string(layers / stages);
 }
 
 } // namespace nxdt::schedule

@@ -7,6 +7,7 @@
 #include "Layers.h"
 
 #include "Nxdt/IR/Sharding.h"
+#include "nxdt/Schedule/NearestStages.h"
 
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/STLExtras.h"
@@ -104,19 +105,6 @@ std::optional<size_t> Layers::indexOf(StringRef path) const {
   return found - numbers.begin();
 }
 
-/// The nearest that can be: fewer chunks per stage first, then fewer stages.
-static std::string nearestLegal(const PipelineSettings &settings,
-                                int64_t layers) {
-  int64_t stages = settings.stages;
-  int64_t perStage = std::max<int64_t>(1, layers / stages);
-  if (perStage * stages > layers) {
-    stages = std::max<int64_t>(1, layers);
-    perStage = 1;
-  }
-  return "pipeline_model_parallel_size = " + std::to_string(stages) +
-         ", virtual_pipeline_model_parallel_size = " + std::to_string(perStage);
-}
-
 /// As few as can be in the most expensive chunk: cost[c][n] = best for the
 /// first n layers in c chunks.
 static SmallVector<int64_t> balance(ArrayRef<double> costs, int64_t chunks) {
@@ -160,7 +148,8 @@ nxdt::cutLayers(ModuleOp module, const PipelineSettings &settings,
            << settings.stages << " * " << settings.chunksPerStage << " = "
            << chunks << " are more than the " << layers.size()
            << " layers of the model [" << settings.origin
-           << "]; nearest legal: " << nearestLegal(settings, layers.size());
+           << "]; nearest legal: "
+           << schedule::nearestStages(settings.stages, layers.size());
   if (settings.cuts.empty())
     return balance(costs, chunks);
   if (static_cast<int64_t>(settings.cuts.size()) != chunks - 1)
