@@ -8,6 +8,7 @@
 
 #include "nxdt/Analysis/Report.h"
 #include "nxdt/Passes/Passes.h"
+#include "nxdt/Plan/Communication.h"
 #include "nxdt/Plan/Mesh.h"
 #include "nxdt/Support/Format.h"
 #include "nxdt/Support/UserError.h"
@@ -38,10 +39,10 @@ private:
   void explainModule(const std::string &path);
   void writeRule(const plan::Buffer &param);
   void writeState(const plan::Buffer &state, const plan::Buffer &param);
-  using Belongs = llvm::function_ref<bool(const plan::Program &,
-                                          const plan::Instruction &)>;
+  using Belongs =
+      llvm::function_ref<bool(const plan::Program &, const plan::Transfer &)>;
   void writeCollectives(Belongs belongs);
-  bool reads(const plan::Program &program, const plan::Instruction &instruction,
+  bool reads(const plan::Program &program, const plan::Transfer &transfer,
              const std::string &buffer);
   [[noreturn]] void failUnknown(const std::string &name);
 
@@ -185,18 +186,17 @@ void Explainer::explainParameter(const plan::Buffer &param) {
     if (buffer.param == param.name && buffer.name != param.name)
       writeState(buffer, param);
   StringRef owner = StringRef(param.name).rsplit('.').first;
-  writeCollectives([&](const auto &program, const auto &instruction) {
-    StringRef module = instruction.module;
+  writeCollectives([&](const auto &, const auto &transfer) {
+    StringRef module = transfer.module;
     return module == param.name || module == owner ||
            (module.consume_back("^") && module == owner);
   });
 }
 
 bool Explainer::reads(const plan::Program &program,
-                      const plan::Instruction &instruction,
+                      const plan::Transfer &transfer,
                       const std::string &buffer) {
-  int32_t input = std::get<plan::ValueRef>(instruction.args[0]).index;
-  int32_t index = program.values[input].buffer;
+  int32_t index = program.values[transfer.input].buffer;
   return index >= 0 && plan.buffers[index].name == buffer;
 }
 
@@ -210,32 +210,38 @@ void Explainer::writeCollectives(Belongs belongs) {
   std::map<std::pair<std::string, std::string>, size_t> known;
   for (const plan::Program &program : plan.programs)
     for (const plan::Instruction &instruction : program.instructions) {
-      if (instruction.kind != plan::OpKind::Collective ||
-          !belongs(program, instruction))
+      if (!plan::isCollective(instruction))
         continue;
-      int32_t input = std::get<plan::ValueRef>(instruction.args[0]).index;
-      const plan::Value &from = program.values[input];
-      const plan::Value &to = program.values[instruction.outs[0]];
-      plan::Payload payload = plan::payloadOf(plan, program, instruction);
-      std::string bytes = payload.ranks > 1
-                              ? humanBytes(payload.sentBytes) + " sent"
-                              : "no communication";
-      std::string head =
-          formatv("{0}: {1} over {2}, {3} {4} -> {5}, {6}, at {7}",
-                  program.name, plan::name(instruction.collective),
-                  plan::groupText(instruction.axes), plan::name(from.dtype),
-                  shapeText(from.shape), shapeText(to.shape), bytes,
-                  instruction.module)
-              .str();
-      auto [it, isNew] =
-          known.try_emplace({head, instruction.reason}, lines.size());
-      if (isNew) {
-        auto [reason, causes] =
-            splitReason(instruction.reason, run.strategy.origins);
-        lines.push_back(
-            {head, reason, causesOf(plan, instruction.axes, causes), 0});
+      size_t together = instruction.args.size();
+      for (const plan::Transfer &transfer : plan::transfersOf(instruction)) {
+        if (!belongs(program, transfer))
+          continue;
+        const plan::Value &from = program.values[transfer.input];
+        const plan::Value &to = program.values[transfer.result];
+        plan::Payload payload =
+            plan::payloadOf(plan, program, instruction, transfer);
+        std::string bytes = payload.ranks > 1
+                                ? humanBytes(payload.sentBytes) + " sent"
+                                : "no communication";
+        if (together > 1)
+          bytes += formatv(", in a bucket of {0}", together).str();
+        std::string head =
+            formatv("{0}: {1} over {2}, {3} {4} -> {5}, {6}, at {7}",
+                    program.name, plan::name(instruction.collective),
+                    plan::groupText(instruction.axes), plan::name(from.dtype),
+                    shapeText(from.shape), shapeText(to.shape), bytes,
+                    transfer.module)
+                .str();
+        auto [it, isNew] = known.try_emplace(
+            {head, std::string(transfer.reason)}, lines.size());
+        if (isNew) {
+          auto [reason, causes] =
+              splitReason(std::string(transfer.reason), run.strategy.origins);
+          lines.push_back(
+              {head, reason, causesOf(plan, instruction.axes, causes), 0});
+        }
+        ++lines[it->second].count;
       }
-      ++lines[it->second].count;
     }
   os << "\ncollectives" << (lines.empty() ? ": none\n" : "\n");
   for (const Line &line : lines) {
@@ -279,8 +285,8 @@ void Explainer::explainModule(const std::string &path) {
     if (buffer.role == plan::Role::Param)
       writeRule(buffer);
   }
-  writeCollectives([&](const auto &, const auto &instruction) {
-    return isWithin(instruction.module);
+  writeCollectives([&](const auto &, const auto &transfer) {
+    return isWithin(transfer.module);
   });
 }
 
@@ -327,8 +333,8 @@ std::string Explainer::explain(const std::string &name) {
       os << "\nit belongs to\n";
       explainParameter(*param);
     } else {
-      writeCollectives([&](const auto &program, const auto &instruction) {
-        return instruction.module == name || reads(program, instruction, name);
+      writeCollectives([&](const auto &program, const auto &transfer) {
+        return transfer.module == name || reads(program, transfer, name);
       });
     }
     return text;

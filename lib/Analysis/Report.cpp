@@ -7,6 +7,7 @@
 #include "nxdt/Analysis/Report.h"
 
 #include "nxdt/Passes/Passes.h"
+#include "nxdt/Plan/Communication.h"
 #include "nxdt/Plan/Family.h"
 #include "nxdt/Schedule/Actions.h"
 #include "nxdt/Schedule/Picture.h"
@@ -131,38 +132,41 @@ groupCollectives(const plan::Plan &plan, plan::Stage stage,
     bool isPerMicroBatch = plan::useOf(program.name).isPerMicroBatch ||
                            schedule::passOf(program.name);
     for (const plan::Instruction &instruction : program.instructions) {
-      if (instruction.kind != plan::OpKind::Collective)
+      if (!plan::isCollective(instruction))
         continue;
-      plan::Payload payload = plan::payloadOf(plan, program, instruction);
-      if (payload.ranks <= 1)
-        continue;
-      CollectiveGroup one;
-      bool isBackward = instruction.module.ends_with("^");
-      one.phase = !isPerMicroBatch ? "optimizer"
-                  : isBackward     ? "backward"
-                                   : "forward";
-      if (stage == plan::Stage::Evaluation)
-        one.phase = "evaluation";
-      one.group = plan::groupText(instruction.axes);
-      one.ranks = payload.ranks;
-      one.kind = plan::name(instruction.collective);
-      int32_t input = std::get<plan::ValueRef>(instruction.args[0]).index;
-      one.dtype = plan::name(program.values[input].dtype);
-      one.module = classOf(instruction.module);
-      if (isBackward)
-        one.module.pop_back();
-      auto [reason, causes] = splitReason(instruction.reason, report.origins);
-      one.reason = classOf(reason);
-      one.causes = causesOf(plan, instruction.axes, causes);
-      Key key{one.phase, one.group,  one.kind,
-              one.dtype, one.module, one.reason};
-      auto [it, isNew] = known.try_emplace(key, groups.size());
-      if (isNew)
-        groups.push_back(one);
-      CollectiveGroup &group = groups[it->second];
-      group.calls += runs;
-      group.inputBytes += runs * payload.inputBytes;
-      group.sentBytes += runs * payload.sentBytes;
+      for (const plan::Transfer &transfer : plan::transfersOf(instruction)) {
+        plan::Payload payload =
+            plan::payloadOf(plan, program, instruction, transfer);
+        if (payload.ranks <= 1)
+          continue;
+        CollectiveGroup one;
+        bool isBackward = transfer.module.ends_with("^");
+        one.phase = !isPerMicroBatch ? "optimizer"
+                    : isBackward     ? "backward"
+                                     : "forward";
+        if (stage == plan::Stage::Evaluation)
+          one.phase = "evaluation";
+        one.group = plan::groupText(instruction.axes);
+        one.ranks = payload.ranks;
+        one.kind = plan::name(instruction.collective);
+        one.dtype = plan::name(program.values[transfer.input].dtype);
+        one.module = classOf(std::string(transfer.module));
+        if (isBackward)
+          one.module.pop_back();
+        auto [reason, causes] =
+            splitReason(std::string(transfer.reason), report.origins);
+        one.reason = classOf(reason);
+        one.causes = causesOf(plan, instruction.axes, causes);
+        Key key{one.phase, one.group,  one.kind,
+                one.dtype, one.module, one.reason};
+        auto [it, isNew] = known.try_emplace(key, groups.size());
+        if (isNew)
+          groups.push_back(one);
+        CollectiveGroup &group = groups[it->second];
+        group.calls += runs;
+        group.inputBytes += runs * payload.inputBytes;
+        group.sentBytes += runs * payload.sentBytes;
+      }
     }
   }
   return groups;

@@ -9,6 +9,7 @@
 #include "nxdt/Support/Format.h"
 
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 namespace nxdt::config {
@@ -224,6 +225,10 @@ void buildStrategy(Context &context) {
       context.boolOr("distributed_strategy.sequence_parallel", false);
 
   buildBudget(context);
+  // What does not fit into 64 bits is no limit either.
+  int64_t mib = context.intOr("bucket_size_collectives", 128);
+  if (__builtin_mul_overflow(mib, int64_t(1) << 20, &strategy.bucketBytes))
+    strategy.bucketBytes = std::numeric_limits<int64_t>::max();
 
   // All sizes are at least 1 and may be absurd: no overflow.
   int64_t world = 0, model = 0;

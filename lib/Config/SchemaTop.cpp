@@ -23,7 +23,7 @@ constexpr KeySpec kTop[] = {
     {"compiler_cache_url", "null|str", "", "", "", I, "where the Neuron compiler keeps its results", kNeuron},
     {"aync_exec_max_inflight_requests", "null|int", "", "", "", I, "depth of the Neuron runtime's queue (upstream's spelling)", kNeuron},
     {"async_exec_max_inflight_requests", "null|int", "", "", "", I, "depth of the Neuron runtime's queue", kNeuron},
-    {"bucket_size_collectives", "null|int", "", "", "", I, "bucket size of Neuron's collectives, MB", kNeuron},
+    {"bucket_size_collectives", "null|int", "128", ">= 0", "", H, "gradients, and parameters after an update, that ranks exchange together, MiB (0 = each alone)", ""},
     {"neuron_rt_exec_timeout", "null|int", "", "", "", I, "timeout of the Neuron runtime, s", kNeuron},
     {"neuron_experimental_compress_rg", "null|bool", "", "", "", I, "compression of Neuron's replica groups", kNeuron},
     {"restore_from_path", "null|str", "null", "", "null", R, "NeMo archive to start from", "NeMo archives are not read; name a Hugging Face folder in exp_manager.resume_from_checkpoint"},

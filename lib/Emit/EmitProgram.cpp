@@ -83,7 +83,11 @@ private:
                                            OperandRange operands);
   LogicalResult emit(AtenOp op);
   LogicalResult emit(AtenVjpOp op);
+  void emit(WaitOp op);
+  FailureOr<plan::Instruction> describe(Operation *op, plan::OpKind kind,
+                                        ResultRange results);
   LogicalResult emitCollective(Operation *op);
+  LogicalResult emitStart(Operation *op);
   LogicalResult handOver();
   void addFrees();
 
@@ -213,20 +217,25 @@ LogicalResult ProgramEmitter::emit(AtenVjpOp op) {
   return success();
 }
 
-LogicalResult ProgramEmitter::emitCollective(Operation *op) {
+/// What a collective and a start of one have in common.
+FailureOr<plan::Instruction> ProgramEmitter::describe(Operation *op,
+                                                      plan::OpKind kind,
+                                                      ResultRange results) {
   if (!mesh)
     return op->emitOpError("needs the module attribute '") << kMeshAttr << "'";
   plan::Instruction instruction;
-  instruction.kind = plan::OpKind::Collective;
-  instruction.op = "nxdt::" + op->getName().stripDialect().str();
+  instruction.kind = kind;
   instruction.module = moduleOf(op);
   instruction.collective =
       llvm::TypeSwitch<Operation *, plan::Collective>(op)
-          .Case<AllReduceOp>([](auto) { return plan::Collective::AllReduce; })
-          .Case<AllGatherOp>([](auto) { return plan::Collective::AllGather; })
-          .Case<ReduceScatterOp>(
+          .Case<AllReduceOp, AllReduceStartOp>(
+              [](auto) { return plan::Collective::AllReduce; })
+          .Case<AllGatherOp, AllGatherStartOp>(
+              [](auto) { return plan::Collective::AllGather; })
+          .Case<ReduceScatterOp, ReduceScatterStartOp>(
               [](auto) { return plan::Collective::ReduceScatter; })
           .Default([](auto) { return plan::Collective::AllSlice; });
+  instruction.op = "nxdt::" + std::string(plan::name(instruction.collective));
   auto reduction = op->getAttrOfType<StringAttr>("reduction");
   if (reduction && reduction == "max")
     instruction.reduction = plan::Reduction::Max;
@@ -235,12 +244,52 @@ LogicalResult ProgramEmitter::emitCollective(Operation *op) {
   auto axes = op->getAttrOfType<ArrayAttr>("axes");
   instruction.axes = toAxes(llvm::to_vector(axes.getAsRange<AxisAttr>()), mesh);
   instruction.reason = op->getAttrOfType<StringAttr>("reason").str();
-  instruction.args.push_back(plan::ValueRef{numbers.lookup(op->getOperand(0))});
-  if (failed(addValue(op, op->getResult(0), -1)))
+  for (auto [operand, result] : llvm::zip(op->getOperands(), results)) {
+    instruction.args.push_back(plan::ValueRef{numbers.lookup(operand)});
+    if (failed(addValue(op, result, -1)))
+      return failure();
+    instruction.outs.push_back(numbers[result]);
+  }
+  return instruction;
+}
+
+LogicalResult ProgramEmitter::emitCollective(Operation *op) {
+  FailureOr<plan::Instruction> instruction =
+      describe(op, plan::OpKind::Collective, op->getResults());
+  if (failed(instruction))
     return failure();
-  instruction.outs.push_back(numbers[op->getResult(0)]);
-  program.instructions.push_back(std::move(instruction));
+  program.instructions.push_back(std::move(*instruction));
   return success();
+}
+
+LogicalResult ProgramEmitter::emitStart(Operation *op) {
+  FailureOr<plan::Instruction> instruction =
+      describe(op, plan::OpKind::Start, waitOf(op).getResults());
+  if (failed(instruction))
+    return failure();
+  if (op->getNumOperands() > 1) {
+    auto modules = op->getAttrOfType<ArrayAttr>("modules");
+    auto reasons = op->getAttrOfType<ArrayAttr>("reasons");
+    for (auto [module, reason] : llvm::zip(modules.getAsRange<StringAttr>(),
+                                           reasons.getAsRange<StringAttr>()))
+      instruction->parts.push_back({module.str(), reason.str()});
+  }
+  program.instructions.push_back(std::move(*instruction));
+  return success();
+}
+
+void ProgramEmitter::emit(WaitOp op) {
+  plan::Instruction instruction;
+  instruction.kind = plan::OpKind::Wait;
+  instruction.op = "nxdt::wait";
+  instruction.module = moduleOf(op);
+  std::vector<plan::ValueRef> results, inputs;
+  for (Value result : op.getResults())
+    results.push_back({numbers.lookup(result)});
+  for (Value input : op.getPending().getDefiningOp()->getOperands())
+    inputs.push_back({numbers.lookup(input)});
+  instruction.args = {std::move(results), std::move(inputs)};
+  program.instructions.push_back(std::move(instruction));
 }
 
 /// Results are what is carried to a later program.
@@ -307,7 +356,12 @@ FailureOr<plan::Program> ProgramEmitter::run() {
       status = emit(vjp);
     else if (isCollective(&op))
       status = emitCollective(&op);
-    else
+    else if (isStart(&op))
+      status = emitStart(&op);
+    else if (auto wait = dyn_cast<WaitOp>(op)) {
+      emit(wait);
+      status = success();
+    } else
       return op.emitOpError("cannot be part of a plan");
     if (failed(status))
       return failure();

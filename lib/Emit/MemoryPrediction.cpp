@@ -7,6 +7,7 @@
 #include "nxdt/Emit/MemoryPrediction.h"
 
 #include "Strides.h"
+#include "nxdt/Plan/Communication.h"
 #include "nxdt/Registry/OpRegistry.h"
 
 #include <algorithm>
@@ -117,9 +118,12 @@ struct Effect {
   struct Result {
     int32_t value = -1;
     int64_t size = 0;
-    int32_t base = -1; ///< whose storage it shares
+    int32_t base = -1;  ///< whose storage it shares
+    int32_t shown = -1; ///< value to tell of it, where it is none itself
   };
   std::vector<Result> results;
+  /// Storages without a value that go when the instruction has ended.
+  std::vector<int32_t> drops;
 };
 
 /// The effects of a program's instructions, from how its values lie.
@@ -148,14 +152,65 @@ public:
         effect.results.push_back({out, bytes(value.dtype, value.shape),
                                   sharedOperand(instruction, out)});
       }
+      if (instruction.kind == OpKind::Start && instruction.outs.size() > 1)
+        effect = startPacked(instruction);
+      if (instruction.kind == OpKind::Wait)
+        effect = waitPacked(instruction);
       list.push_back(std::move(effect));
     }
   }
+
+  /// Values, and what is packed for the way.
+  size_t storageCount() const { return program.values.size() + extraCount; }
 
   const Effect &operator[](size_t index) const { return list[index]; }
   const Strides &stridesOf(int32_t value) const { return strides[value]; }
 
 private:
+  /// What PendingCollectives of the executor holds between start and wait.
+  struct Packed {
+    std::vector<int32_t> extras;
+    Effect atWait;
+  };
+
+  Effect startPacked(const Instruction &instruction) {
+    Packed &packed = underWay[instruction.outs[0]];
+    Effect effect;
+    auto add = [&](int64_t size) {
+      int32_t extra = static_cast<int32_t>(program.values.size() + extraCount);
+      ++extraCount;
+      effect.results.push_back({extra, size, -1, instruction.outs[0]});
+      packed.extras.push_back(extra);
+      return extra;
+    };
+    int64_t sent = 0, received = 0;
+    for (const Transfer &transfer : transfersOf(instruction)) {
+      const Value &in = program.values[transfer.input];
+      const Value &out = program.values[transfer.result];
+      sent += bytes(in.dtype, in.shape);
+      received += bytes(out.dtype, out.shape);
+    }
+    int32_t base = add(sent);
+    if (instruction.collective != Collective::AllReduce)
+      base = add(received);
+    for (int32_t out : instruction.outs) {
+      const Value &value = program.values[out];
+      int64_t size = bytes(value.dtype, value.shape);
+      if (instruction.collective == Collective::AllGather)
+        packed.atWait.results.push_back({out, size, -1, -1});
+      else
+        effect.results.push_back({out, size, base, -1});
+    }
+    packed.atWait.drops = packed.extras;
+    return effect;
+  }
+
+  Effect waitPacked(const Instruction &instruction) {
+    const auto &results = std::get<std::vector<ValueRef>>(instruction.args[0]);
+    auto found = underWay.find(results[0].index);
+    return found == underWay.end() ? Effect() : found->second.atWait;
+  }
+
   /// The operand whose storage a result shares; -1 if it has its own.
   int32_t sharedOperand(const Instruction &instruction, int32_t out) {
     if (instruction.kind == OpKind::Collective) {
@@ -226,6 +281,8 @@ private:
   const Program &program;
   std::vector<Strides> strides; ///< by value
   std::vector<Effect> list;
+  std::map<int32_t, Packed> underWay; ///< by first result
+  size_t extraCount = 0;
 };
 
 /// Runs a plan's programs and schedules without tensors.
@@ -296,8 +353,8 @@ private:
 
   void runProgram(size_t index, int64_t microBatch) {
     const Program &program = plan.programs[index];
-    std::vector<int32_t> storages(program.values.size(), -1);
     std::map<int32_t, Strides> carried;
+    std::vector<int32_t> storages(program.values.size(), -1);
     for (size_t i = 0; i < program.values.size(); ++i) {
       int32_t buffer = program.values[i].buffer;
       if (!isCarry(buffer))
@@ -312,6 +369,7 @@ private:
     }
     if (!effects[index])
       effects[index].emplace(plan, program, carried);
+    storages.resize(effects[index]->storageCount(), -1);
     for (size_t at = 0; at < program.instructions.size(); ++at) {
       const Instruction &instruction = program.instructions[at];
       for (const Effect::Result &result : (*effects[index])[at].results) {
@@ -321,9 +379,11 @@ private:
           heap.use(made);
         } else {
           made = heap.allocate(
-              result.size,
-              {&plan, &program, static_cast<int32_t>(at), result.value});
+              result.size, {&plan, &program, static_cast<int32_t>(at),
+                            result.shown < 0 ? result.value : result.shown});
         }
+        if (result.shown >= 0)
+          continue;
         int32_t buffer = program.values[result.value].buffer;
         if (!isCarry(buffer))
           continue;
@@ -331,6 +391,8 @@ private:
         carriedStrides[buffer] = effects[index]->stridesOf(result.value);
       }
       heap.look(program.name, instruction.module, instruction.op);
+      for (int32_t extra : (*effects[index])[at].drops)
+        heap.release(storages[extra]);
       for (int32_t value : instruction.frees) {
         heap.release(storages[value]);
         if (isCarry(program.values[value].buffer))

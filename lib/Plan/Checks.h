@@ -23,10 +23,17 @@ using Fail = std::function<void(const std::string &message)>;
 /// The plan's head and its buffers.
 void verifyBuffers(const Plan &plan, const std::string &what);
 
-/// What is special about an OpKind::Collective; the caller has checked that
-/// the indices of its values exist.
+/// What is special about an OpKind::Collective or OpKind::Start; the caller has
+/// checked that the indices of its values exist.
 void verifyCollective(const Program &program, const Instruction &instruction,
                       const Mesh &mesh, const Fail &fail);
+
+/// Starts are waited for once, and what they need and give is left alone until
+/// then. `failAt` ends in a UserError about that instruction. All else about
+/// the instructions has been checked.
+void verifyPending(
+    const Plan &plan, const Program &program,
+    const std::function<void(size_t, const std::string &)> &failAt);
 
 /// `buffer` is an index into the plan's buffers, or -1.
 bool isCarry(const Plan &plan, int32_t buffer);

@@ -22,17 +22,36 @@ std::string groupText(const Axes &axes) {
   return text;
 }
 
-Payload payloadOf(const Plan &plan, const Program &program,
-                  const Instruction &instruction) {
+bool isCollective(const Instruction &instruction) {
+  return instruction.kind == OpKind::Collective ||
+         instruction.kind == OpKind::Start;
+}
+
+std::vector<Transfer> transfersOf(const Instruction &instruction) {
+  std::vector<Transfer> list;
+  for (size_t i = 0; i < instruction.args.size(); ++i) {
+    Transfer transfer;
+    transfer.input = std::get<ValueRef>(instruction.args[i]).index;
+    transfer.result = instruction.outs[i];
+    bool isAlone = instruction.parts.empty();
+    transfer.module =
+        isAlone ? instruction.module : instruction.parts[i].module;
+    transfer.reason =
+        isAlone ? instruction.reason : instruction.parts[i].reason;
+    list.push_back(transfer);
+  }
+  return list;
+}
+
+namespace {
+Payload payloadOf(const Plan &plan, const Instruction &instruction,
+                  int64_t bytes) {
   Payload payload;
   if (instruction.collective == Collective::AllSlice)
     return payload;
   int64_t ranks = groupSize(meshOf(plan), toGroupSpec(instruction.axes));
   if (ranks <= 1)
     return payload;
-  const Value &input =
-      program.values[std::get<ValueRef>(instruction.args[0]).index];
-  int64_t bytes = checkedBytes(input.dtype, input.shape);
   payload.ranks = ranks;
   payload.inputBytes = bytes;
   switch (instruction.collective) {
@@ -50,6 +69,25 @@ Payload payloadOf(const Plan &plan, const Program &program,
     break;
   }
   return payload;
+}
+
+int64_t inputBytes(const Program &program, const Transfer &transfer) {
+  const Value &input = program.values[transfer.input];
+  return checkedBytes(input.dtype, input.shape);
+}
+} // namespace
+
+Payload payloadOf(const Plan &plan, const Program &program,
+                  const Instruction &instruction, const Transfer &transfer) {
+  return payloadOf(plan, instruction, inputBytes(program, transfer));
+}
+
+Payload payloadOf(const Plan &plan, const Program &program,
+                  const Instruction &instruction) {
+  int64_t bytes = 0;
+  for (const Transfer &transfer : transfersOf(instruction))
+    bytes += inputBytes(program, transfer);
+  return payloadOf(plan, instruction, bytes);
 }
 
 ProgramUse useOf(std::string_view program) {
@@ -115,7 +153,7 @@ std::vector<Traffic> trafficOf(const Plan &plan, Stage stage,
     if (runs == 0)
       continue;
     for (const Instruction &instruction : program.instructions) {
-      if (instruction.kind != OpKind::Collective)
+      if (!isCollective(instruction))
         continue;
       Payload payload = payloadOf(plan, program, instruction);
       if (payload.ranks <= 1)

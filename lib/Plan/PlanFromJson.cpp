@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "JsonReader.h"
 #include "ScheduleJson.h"
+#include "nxdt/Plan/Communication.h"
 #include "nxdt/Plan/PlanJson.h"
 
 #include <limits>
@@ -198,6 +199,20 @@ Arg arg(const Json &json, const Place &place) {
   }
 }
 
+template <typename First, typename Second, typename ReadFirst,
+          typename ReadSecond>
+std::vector<std::pair<First, Second>> pairs(const Json &json,
+                                            const Place &place, ReadFirst first,
+                                            ReadSecond second) {
+  return list<std::pair<First, Second>>(
+      json, place, [&](const Json &item, const Place &at) {
+        if (!item.is_array() || item.size() != 2)
+          fail(at, "expected a pair, found " + shown(item));
+        return std::pair<First, Second>(first(item[0], at.at(size_t(0))),
+                                        second(item[1], at.at(size_t(1))));
+      });
+}
+
 /// Which collective `op` names; by its name alone, as operators are.
 Collective collective(const std::string &op, const Place &place) {
   for (Collective candidate : {Collective::AllReduce, Collective::AllGather,
@@ -219,23 +234,32 @@ Instruction instruction(const Json &json, const Place &place) {
     out.kind = OpKind::AtenVjp;
   else if (kind == "collective")
     out.kind = OpKind::Collective;
+  else if (kind == "start")
+    out.kind = OpKind::Start;
+  else if (kind == "wait")
+    out.kind = OpKind::Wait;
   else
-    fail(place.at("kind"), "unknown kind of instruction '" + kind +
-                               "' (version " + std::to_string(kVersion) +
-                               " knows: aten, aten_vjp, collective)");
+    fail(place.at("kind"),
+         "unknown kind of instruction '" + kind + "' (version " +
+             std::to_string(kVersion) +
+             " knows: aten, aten_vjp, collective, start, wait)");
   out.op = string(object["op"], place.at("op"));
   out.args = list<Arg>(object["args"], place.at("args"), arg);
   out.outs = list<int32_t>(object["outs"], place.at("outs"), integer32);
   if (out.kind == OpKind::AtenVjp)
     out.gradOuts =
         list<int32_t>(object["grad_outs"], place.at("grad_outs"), integer32);
-  if (out.kind == OpKind::Collective) {
+  if (isCollective(out)) {
     out.collective = collective(out.op, place.at("op"));
     out.reduction = reduction(object["reduction"], place.at("reduction"));
     out.axes = axes(object["axes"], place.at("axes"));
     out.dim = integer(object["dim"], place.at("dim"));
     out.reason = string(object["reason"], place.at("reason"));
   }
+  if (out.kind == OpKind::Start)
+    for (auto &[module, reason] : pairs<std::string, std::string>(
+             object["parts"], place.at("parts"), string, string))
+      out.parts.push_back({std::move(module), std::move(reason)});
   out.frees = list<int32_t>(object["frees"], place.at("frees"), integer32);
   out.module = string(object["module"], place.at("module"));
   object.finish();
@@ -267,20 +291,6 @@ MemoryReport memory(const Json &json, const Place &place) {
   out.peakActivationBytes = read("peak_activation_bytes");
   object.finish();
   return out;
-}
-
-template <typename First, typename Second, typename ReadFirst,
-          typename ReadSecond>
-std::vector<std::pair<First, Second>> pairs(const Json &json,
-                                            const Place &place, ReadFirst first,
-                                            ReadSecond second) {
-  return list<std::pair<First, Second>>(
-      json, place, [&](const Json &item, const Place &at) {
-        if (!item.is_array() || item.size() != 2)
-          fail(at, "expected a pair, found " + shown(item));
-        return std::pair<First, Second>(first(item[0], at.at(size_t(0))),
-                                        second(item[1], at.at(size_t(1))));
-      });
 }
 
 int64_t version(const Json &json, const Place &place) {

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "ScheduleJson.h"
+#include "nxdt/Plan/Communication.h"
 #include "nxdt/Plan/PlanJson.h"
 #include "nxdt/Support/UserError.h"
 
@@ -184,6 +185,10 @@ std::string_view name(OpKind kind) {
     return "aten_vjp";
   case OpKind::Collective:
     return "collective";
+  case OpKind::Start:
+    return "start";
+  case OpKind::Wait:
+    return "wait";
   }
   return "";
 }
@@ -206,7 +211,7 @@ void appendInstruction(std::string &out, const Instruction &instruction) {
     out += R"(,"grad_outs":)";
     appendList(out, instruction.gradOuts);
   }
-  if (instruction.kind == OpKind::Collective) {
+  if (isCollective(instruction)) {
     out += R"(,"reduction":)";
     append(out, name(instruction.reduction));
     out += R"(,"axes":)";
@@ -215,6 +220,17 @@ void appendInstruction(std::string &out, const Instruction &instruction) {
     append(out, instruction.dim);
     out += R"(,"reason":)";
     append(out, std::string_view(instruction.reason));
+  }
+  if (instruction.kind == OpKind::Start) {
+    out += R"(,"parts":[)";
+    for (size_t i = 0; i < instruction.parts.size(); ++i) {
+      out += i ? ",[" : "[";
+      append(out, std::string_view(instruction.parts[i].module));
+      out += ',';
+      append(out, std::string_view(instruction.parts[i].reason));
+      out += ']';
+    }
+    out += ']';
   }
   out += R"(,"frees":)";
   appendList(out, instruction.frees);

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "nxdt/Plan/PlanVerify.h"
 #include "Checks.h"
+#include "nxdt/Plan/Communication.h"
 #include "nxdt/Plan/Slice.h"
 #include "nxdt/Support/UserError.h"
 
@@ -56,6 +57,11 @@ public:
     findCarries();
     for (at = 0; at < program.instructions.size(); ++at)
       checkInstruction(program.instructions[at]);
+    verifyPending(plan, program,
+                  [this](size_t where, const std::string &message) {
+                    at = where;
+                    fail(message);
+                  });
     std::vector<std::vector<int32_t>> expected = lastUses(program);
     for (at = 0; at < program.instructions.size(); ++at)
       checkFrees(program.instructions[at], expected[at]);
@@ -206,7 +212,7 @@ private:
         fail("defines the value " + std::to_string(index) + " a second time");
       defined[index] = true;
     }
-    if (instruction.kind == OpKind::Collective)
+    if (isCollective(instruction))
       verifyCollective(program, instruction, mesh,
                        [this](const std::string &message) { fail(message); });
   }

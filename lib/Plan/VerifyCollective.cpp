@@ -24,20 +24,12 @@ int64_t sizeOfGroup(const Axes &axes, const Mesh &mesh, const Fail &fail) {
 
 } // namespace
 
-void verifyCollective(const Program &program, const Instruction &instruction,
-                      const Mesh &mesh, const Fail &fail) {
+static void verifyTransfer(const Program &program,
+                           const Instruction &instruction, int32_t input,
+                           int32_t result, const Mesh &mesh, const Fail &fail) {
   Collective kind = instruction.collective;
-  if (instruction.op != "nxdt::" + std::string(name(kind)))
-    fail("is the collective " + std::string(name(kind)));
-  const ValueRef *ref = instruction.args.size() == 1
-                            ? std::get_if<ValueRef>(&instruction.args[0])
-                            : nullptr;
-  if (!ref)
-    fail("a collective has one tensor as its argument");
-  if (instruction.outs.size() != 1 || instruction.outs[0] < 0)
-    fail("a collective has one result");
-  const Value &in = program.values[ref->index];
-  const Value &out = program.values[instruction.outs[0]];
+  const Value &in = program.values[input];
+  const Value &out = program.values[result];
   int64_t ranks = sizeOfGroup(instruction.axes, mesh, fail);
   bool reduces =
       kind == Collective::AllReduce || kind == Collective::ReduceScatter;
@@ -74,6 +66,38 @@ void verifyCollective(const Program &program, const Instruction &instruction,
     fail("over " + std::to_string(ranks) + " ranks makes " +
          typed(in.dtype, expected) + " of " + typed(in.dtype, in.shape) +
          ", but its result is " + typed(out.dtype, out.shape));
+}
+
+void verifyCollective(const Program &program, const Instruction &instruction,
+                      const Mesh &mesh, const Fail &fail) {
+  Collective kind = instruction.collective;
+  bool isStart = instruction.kind == OpKind::Start;
+  if (instruction.op != "nxdt::" + std::string(name(kind)))
+    fail("is the collective " + std::string(name(kind)));
+  if (isStart && kind == Collective::AllSlice)
+    fail("does not communicate: there is nothing to start");
+  size_t count = instruction.args.size();
+  if (count == 0 || (!isStart && count != 1))
+    fail("a collective has one tensor as its argument, a start at least one");
+  if (instruction.outs.size() != count)
+    fail("a collective has one result for each tensor");
+  if (instruction.parts.size() != (count > 1 ? count : 0))
+    fail("has " + std::to_string(count) + " tensors, but " +
+         std::to_string(instruction.parts.size()) + " parts");
+  for (size_t i = 0; i < count; ++i) {
+    const auto *ref = std::get_if<ValueRef>(&instruction.args[i]);
+    if (!ref)
+      fail("a collective has tensors as its arguments");
+    if (instruction.outs[i] < 0)
+      fail("a collective has one result for each tensor");
+    verifyTransfer(program, instruction, ref->index, instruction.outs[i], mesh,
+                   fail);
+    const auto &first = std::get<ValueRef>(instruction.args[0]);
+    if (program.values[ref->index].dtype != program.values[first.index].dtype)
+      fail("sends " + std::string(name(program.values[first.index].dtype)) +
+           " and " + std::string(name(program.values[ref->index].dtype)) +
+           " together");
+  }
 }
 
 } // namespace nxdt::plan

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "nxdt/Verify/VerifyComm.h"
 
+#include "nxdt/Plan/Communication.h"
 #include "nxdt/Plan/Family.h"
 #include "nxdt/Plan/PlanJson.h"
 #include "nxdt/Support/UserError.h"
@@ -282,25 +283,29 @@ public:
     const plan::Program &program = plan.programs[index];
     for (size_t i = 0; i < program.instructions.size(); ++i) {
       const plan::Instruction &instruction = program.instructions[i];
-      if (instruction.kind != plan::OpKind::Collective ||
+      if (!plan::isCollective(instruction) ||
           instruction.collective == plan::Collective::AllSlice)
         continue;
       // Ranks of one stage always meet, once they meet at all.
       if (wasRun[index] && !spansStages(instruction.axes))
         continue;
-      const plan::Value &operand =
-          program.values[std::get<plan::ValueRef>(instruction.args[0]).index];
-      CommStep step;
-      step.axes = instruction.axes;
-      step.kind = instruction.collective;
-      step.reduction = instruction.reduction;
-      step.dtype = operand.dtype;
-      step.shape = operand.shape;
-      step.dim = instruction.dim;
-      step.place =
-          "program '" + program.name + "', instruction " + std::to_string(i) +
-          (instruction.module.empty() ? "" : ", " + instruction.module);
-      steps.push_back(std::move(step));
+      // A start counts as if it lasted until all are there: what ends so ends
+      // also when ranks may go on.
+      for (const plan::Transfer &transfer : plan::transfersOf(instruction)) {
+        const plan::Value &operand = program.values[transfer.input];
+        CommStep step;
+        step.axes = instruction.axes;
+        step.kind = instruction.collective;
+        step.reduction = instruction.reduction;
+        step.dtype = operand.dtype;
+        step.shape = operand.shape;
+        step.dim = instruction.dim;
+        step.place =
+            "program '" + program.name + "', instruction " + std::to_string(i) +
+            (transfer.module.empty() ? ""
+                                     : ", " + std::string(transfer.module));
+        steps.push_back(std::move(step));
+      }
     }
     wasRun[index] = true;
   }

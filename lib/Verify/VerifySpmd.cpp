@@ -7,6 +7,7 @@
 #include "nxdt/Verify/VerifySpmd.h"
 
 #include "SpmdRules.h"
+#include "nxdt/Plan/Communication.h"
 #include "nxdt/Support/UserError.h"
 
 #include <algorithm>
@@ -38,7 +39,8 @@ public:
 
 private:
   void step(const plan::Instruction &instruction);
-  void collective(const plan::Instruction &instruction);
+  void collective(const plan::Instruction &instruction, int32_t operand,
+                  int32_t out);
   Lie reduced(const plan::Instruction &instruction, Lie lie, AtomSet group);
   Lie declared(const plan::Buffer &buffer) const;
   void write(int32_t value, const Lie &lie);
@@ -159,10 +161,9 @@ Lie ProgramCheck::reduced(const plan::Instruction &instruction, Lie lie,
   return lie;
 }
 
-void ProgramCheck::collective(const plan::Instruction &instruction) {
+void ProgramCheck::collective(const plan::Instruction &instruction,
+                              int32_t operand, int32_t out) {
   using plan::Collective;
-  int32_t operand = std::get<plan::ValueRef>(instruction.args[0]).index;
-  int32_t out = instruction.outs[0];
   Lie lie = lies[operand];
   lie.fact = nullptr;
   AtomList list = atoms.list(instruction.axes);
@@ -302,10 +303,14 @@ void ProgramCheck::run() {
 }
 
 void ProgramCheck::step(const plan::Instruction &instruction) {
-  if (instruction.kind == plan::OpKind::Collective) {
-    collective(instruction);
+  if (plan::isCollective(instruction)) {
+    for (const plan::Transfer &transfer : plan::transfersOf(instruction))
+      collective(instruction, transfer.input, transfer.result);
     return;
   }
+  // That values are left alone while they are under way is plan::verify's.
+  if (instruction.kind == plan::OpKind::Wait)
+    return;
   Call call(atoms, program, instruction, lies,
             [this](const std::string &message) { fail(message); });
   bool isVjp = instruction.kind == plan::OpKind::AtenVjp;

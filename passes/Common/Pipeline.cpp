@@ -82,6 +82,15 @@ std::vector<Phase> nxdt::trainingPhases(const PipelineOptions &options) {
     cleanUp(pm);
     pm.addPass(createVerifyReductionScale());
   });
+  // Collectives are known, and values still never change: what may run beside
+  // what is a question of who reads whose results.
+  phase("overlapped",
+        [overlap = options.overlapCollectives](OpPassManager &pm) {
+          if (!overlap)
+            return;
+          pm.addPass(createBucketCollectives());
+          pm.addPass(createOverlapCollectives());
+        });
   // The last merging of equal ops lies between the two: store-in-place makes
   // order matter.
   phase("lowered", [device = options.device](OpPassManager &pm) {

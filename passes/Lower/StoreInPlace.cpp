@@ -73,9 +73,12 @@ bool ProgramStores::canOverwrite(Operation *op, Value old, Value updated) {
                   use.getOperandNumber(), kBufferAttr) == name;
   if (!stored)
     return false;
-  for (Operation *user : old.getUsers())
-    if (user != op && !user->isBeforeInBlock(op))
+  for (Operation *user : old.getUsers()) {
+    // What was started reads until it is waited for.
+    Operation *last = isStart(user) ? waitOf(user).getOperation() : user;
+    if (last != op && !last->isBeforeInBlock(op))
       return false;
+  }
   return true;
 }
 
@@ -211,7 +214,8 @@ void ProgramStores::storeResults() {
 LogicalResult ProgramStores::run() {
   SmallVector<Operation *> typed;
   for (Operation &op : func.front().without_terminator())
-    if (!isa<AtenOp, AtenVjpOp>(op) && !isCollective(&op))
+    if (!isa<AtenOp, AtenVjpOp, WaitOp>(op) && !isCollective(&op) &&
+        !isStart(&op))
       typed.push_back(&op);
   for (Operation *op : typed)
     if (failed(lowerTyped(op)))

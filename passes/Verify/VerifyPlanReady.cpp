@@ -35,6 +35,7 @@ private:
   void verifySignature();
   void verifyOp(Operation *op);
   void verifyReads(Operation *op);
+  void verifyUnderWay(Operation *op);
   void verifyWrites(AtenOp op);
   void follow(Operation *op);
   InFlightDiagnostic fail(Operation *op) {
@@ -63,6 +64,8 @@ private:
     Operation *replacedBy = nullptr;
   };
   DenseMap<Value, State> stateOf;
+  /// How often a buffer had been written when a start read it.
+  DenseMap<std::pair<Operation *, Value>, unsigned> writesAtStart;
   bool isBroken = false;
 };
 } // namespace
@@ -116,6 +119,25 @@ void ProgramVerifier::verifyReads(Operation *op) {
     fail(op) << "reads operand " << operand.getOperandNumber()
              << " after its buffer " << nameOf(argument)
              << " was overwritten in place";
+  }
+}
+
+/// What was started reads until it is waited for: no buffer that its operands
+/// show is written in between.
+void ProgramVerifier::verifyUnderWay(Operation *op) {
+  auto wait = dyn_cast<WaitOp>(op);
+  Operation *start = wait ? wait.getPending().getDefiningOp() : op;
+  for (Value operand : start->getOperands()) {
+    auto it = shareOf.find(operand);
+    if (it == shareOf.end())
+      continue;
+    BlockArgument argument = it->second.argument;
+    unsigned writes = stateOf[argument].writes;
+    if (!wait)
+      writesAtStart[{start, argument}] = writes;
+    else if (writesAtStart[{start, argument}] != writes)
+      fail(op) << "buffer " << nameOf(argument)
+               << " was written while a collective that reads it was under way";
   }
 }
 
@@ -180,7 +202,8 @@ void ProgramVerifier::follow(Operation *op) {
 }
 
 void ProgramVerifier::verifyOp(Operation *op) {
-  if (!isa<AtenOp, AtenVjpOp, func::ReturnOp>(op) && !isCollective(op)) {
+  if (!isa<AtenOp, AtenVjpOp, WaitOp, func::ReturnOp>(op) &&
+      !isCollective(op) && !isStart(op)) {
     fail(op) << "'" << op->getName().getStringRef() << "' is left in program @"
              << func.getName()
              << "; only nxdt.aten, nxdt.aten_vjp and collectives have a place "
@@ -188,6 +211,8 @@ void ProgramVerifier::verifyOp(Operation *op) {
     return;
   }
   verifyReads(op);
+  if (isStart(op) || isa<WaitOp>(op))
+    verifyUnderWay(op);
   if (auto aten = dyn_cast<AtenOp>(op))
     verifyWrites(aten);
   follow(op);

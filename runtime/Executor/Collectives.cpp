@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "runtime/Executor/Collectives.h"
 
+#include "nxdt/Plan/Communication.h"
+
 #include "ATen/ops/clone.h"
 #include "ATen/ops/narrow.h"
 
@@ -59,7 +61,7 @@ std::vector<std::string> groupSpecs(const plan::Plan &plan) {
     specs.insert(worldSpec(plan::meshOf(plan)));
   for (const plan::Program &program : plan.programs)
     for (const plan::Instruction &instruction : program.instructions)
-      if (instruction.kind == plan::OpKind::Collective)
+      if (plan::isCollective(instruction))
         specs.insert(joined(instruction.axes));
   return {specs.begin(), specs.end()};
 }
@@ -94,9 +96,11 @@ BoundCollective bindCollective(const plan::Plan &plan,
   if (out.members > 1 && out.kind != plan::Collective::AllSlice)
     out.group = &world->group(joined(instruction.axes));
   out.dim = instruction.dim;
-  out.input = std::get<plan::ValueRef>(instruction.args[0]).index;
-  out.out = instruction.outs[0];
-  out.outBuffer = program.values[out.out].buffer;
+  for (const plan::Transfer &transfer : plan::transfersOf(instruction)) {
+    out.inputs.push_back(transfer.input);
+    out.outs.push_back(transfer.result);
+  }
+  out.outBuffer = program.values[out.outs[0]].buffer;
   if (out.outBuffer >= 0 &&
       plan.buffers[out.outBuffer].role == plan::Role::Carry)
     out.outBuffer = -1;
@@ -105,6 +109,15 @@ BoundCollective bindCollective(const plan::Plan &plan,
     out.label += (out.label.empty() ? "" : ": ") + instruction.reason;
   out.frees = instruction.frees;
   return out;
+}
+
+comm::CollectiveCall callOf(const BoundCollective &bound) {
+  comm::CollectiveCall call;
+  call.op = toComm(bound.kind);
+  call.reduction = toComm(bound.reduction);
+  call.dim = bound.dim;
+  call.label = bound.label;
+  return call;
 }
 
 at::Tensor runCollective(const BoundCollective &bound, const at::Tensor &input,
@@ -122,13 +135,9 @@ at::Tensor runCollective(const BoundCollective &bound, const at::Tensor &input,
       out.copy_(input);
     return out.defined() ? out : input.clone();
   }
-  comm::CollectiveCall call;
-  call.op = toComm(bound.kind);
-  call.reduction = toComm(bound.reduction);
+  comm::CollectiveCall call = callOf(bound);
   call.input = input;
   call.output = out;
-  call.dim = bound.dim;
-  call.label = bound.label;
   // Ranks write into `out` while `input` is still read.
   if (out.defined() && input.is_alias_of(out) &&
       !(bound.kind == plan::Collective::AllReduce && isSameMemory(input, out)))

@@ -41,8 +41,9 @@ struct BoundCollective {
   int64_t members = 1;
   int64_t index = 0; ///< of this rank among them
   int64_t dim = 0;
-  int32_t input = -1; ///< values of the program
-  int32_t out = -1;
+  /// Values of the program; several only where a collective is started.
+  std::vector<int32_t> inputs;
+  std::vector<int32_t> outs;
   int32_t outBuffer = -1; ///< of the plan, no carry, or -1
   /// "model.layers.0.mlp: partial sums of down_proj", for messages.
   std::string label;
@@ -54,6 +55,9 @@ struct BoundCollective {
 BoundCollective bindCollective(const plan::Plan &plan,
                                const plan::Program &program, size_t index,
                                const plan::Mesh &mesh, comm::RankView *world);
+
+/// The call without its tensors.
+comm::CollectiveCall callOf(const BoundCollective &bound);
 
 /// The result: `out` where that is defined (the buffer it is bound to), else a
 /// tensor of its own or, for all_slice, a view of `input`. Returns when it is

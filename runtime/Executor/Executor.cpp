@@ -15,6 +15,7 @@
 #include "runtime/Executor/Bind.h"
 #include "runtime/Executor/Collectives.h"
 #include "runtime/Executor/Device.h"
+#include "runtime/Executor/Pending.h"
 #include "runtime/Executor/ScheduleRun.h"
 #include "runtime/Executor/Vjp.h"
 
@@ -69,7 +70,15 @@ std::string oneLine(std::string text) {
 } // namespace
 
 struct Executor::Impl {
-  using Bound = std::variant<BoundInstruction, BoundCollective>;
+  struct BoundStart {
+    BoundCollective collective;
+  };
+  struct BoundWait {
+    size_t start; ///< instruction
+    std::vector<int32_t> frees;
+  };
+  using Bound =
+      std::variant<BoundInstruction, BoundCollective, BoundStart, BoundWait>;
   /// A value that stands for a carry's tensor.
   struct BoundCarry {
     int32_t buffer;
@@ -99,6 +108,7 @@ struct Executor::Impl {
   // Reused by every instruction: no allocation on the hot path.
   std::vector<c10::IValue> stack;
   std::vector<at::Tensor> results;
+  PendingCollectives pending;
 
   Impl(plan::Plan given, ExecutorOptions givenOptions)
       : plan(std::move(given)), options(std::move(givenOptions)),
@@ -176,14 +186,32 @@ struct Executor::Impl {
     BoundProgram out;
     BindContext context{plan, program, buffers, device, options.what};
     out.instructions.reserve(program.instructions.size());
-    for (size_t i = 0; i < program.instructions.size(); ++i)
-      if (program.instructions[i].kind == plan::OpKind::Collective)
+    std::map<int32_t, size_t> startOf; // by first result
+    for (size_t i = 0; i < program.instructions.size(); ++i) {
+      const plan::Instruction &instruction = program.instructions[i];
+      switch (instruction.kind) {
+      case plan::OpKind::Collective:
         out.instructions.emplace_back(
-            std::in_place_type<BoundCollective>,
             bindCollective(plan, program, i, mesh, options.world));
-      else
-        out.instructions.emplace_back(std::in_place_type<BoundInstruction>,
-                                      bind(context, i));
+        break;
+      case plan::OpKind::Start:
+        startOf[instruction.outs[0]] = i;
+        out.instructions.emplace_back(
+            BoundStart{bindCollective(plan, program, i, mesh, options.world)});
+        break;
+      case plan::OpKind::Wait: {
+        const auto &results =
+            std::get<std::vector<plan::ValueRef>>(instruction.args[0]);
+        out.instructions.emplace_back(
+            BoundWait{startOf.at(results[0].index), instruction.frees});
+        break;
+      }
+      case plan::OpKind::Aten:
+      case plan::OpKind::AtenVjp:
+        out.instructions.emplace_back(bind(context, i));
+        break;
+      }
+    }
     out.values.resize(program.values.size());
     for (size_t i = 0; i < program.values.size(); ++i) {
       int32_t buffer = program.values[i].buffer;
@@ -205,9 +233,9 @@ struct Executor::Impl {
       if (const auto *instruction = std::get_if<BoundInstruction>(&bound))
         written.insert(instruction->written.begin(),
                        instruction->written.end());
-      else if (int32_t buffer = std::get<BoundCollective>(bound).outBuffer;
-               buffer >= 0)
-        written.insert(buffer);
+      else if (const auto *collective = std::get_if<BoundCollective>(&bound);
+               collective && collective->outBuffer >= 0)
+        written.insert(collective->outBuffer);
     }
     return written;
   }
@@ -256,12 +284,17 @@ struct Executor::Impl {
     bool check = options.alwaysCheckTypes || !bound.wasChecked;
     size_t at = 0;
     try {
-      for (; at < bound.instructions.size(); ++at)
-        if (const auto *collective =
-                std::get_if<BoundCollective>(&bound.instructions[at]))
-          runCollectiveAt(*collective, program, bound, at, check);
-        else
+      for (; at < bound.instructions.size(); ++at) {
+        const Bound &next = bound.instructions[at];
+        if (std::holds_alternative<BoundInstruction>(next))
           runInstruction(program, bound, at, check);
+        else if (const auto *collective = std::get_if<BoundCollective>(&next))
+          runCollectiveAt(*collective, program, bound, at, check);
+        else if (const auto *start = std::get_if<BoundStart>(&next))
+          pending.start(at, start->collective, bound.values);
+        else
+          waitAt(std::get<BoundWait>(next), program, bound, check);
+      }
     } catch (const comm::CommError &) {
       // The same message on all ranks, and it names the collective.
       abandon(program, bound);
@@ -284,20 +317,38 @@ struct Executor::Impl {
                        const plan::Program &program, BoundProgram &bound,
                        size_t at, bool check) {
     std::vector<at::Tensor> &values = bound.values;
-    at::Tensor out =
-        collective.outBuffer < 0 ? at::Tensor() : values[collective.out];
+    int32_t index = collective.outs[0];
+    at::Tensor out = collective.outBuffer < 0 ? at::Tensor() : values[index];
     at::Tensor result =
-        runCollective(collective, values[collective.input], out);
+        runCollective(collective, values[collective.inputs[0]], out);
     if (check)
-      checkResult(program.values[collective.out], result, 0);
-    values[collective.out] =
-        collective.outBuffer < 0
-            ? kept(std::move(result), program.values[collective.out].buffer)
-            : std::move(result);
+      checkResult(program.values[index], result, 0);
+    values[index] = collective.outBuffer < 0
+                        ? kept(std::move(result), program.values[index].buffer)
+                        : std::move(result);
     if (options.observer)
       options.observer(program, at, values);
-    for (int32_t index : collective.frees)
-      values[index] = at::Tensor();
+    for (int32_t freed : collective.frees)
+      values[freed] = at::Tensor();
+  }
+
+  /// Results come to be with the wait; to observers they are the start's.
+  void waitAt(const BoundWait &wait, const plan::Program &program,
+              BoundProgram &bound, bool check) {
+    const BoundCollective &collective =
+        std::get<BoundStart>(bound.instructions[wait.start]).collective;
+    std::vector<at::Tensor> made = pending.wait(wait.start);
+    for (size_t i = 0; i < made.size(); ++i) {
+      int32_t index = collective.outs[i];
+      if (check)
+        checkResult(program.values[index], made[i], i);
+      bound.values[index] =
+          kept(std::move(made[i]), program.values[index].buffer);
+    }
+    if (options.observer)
+      options.observer(program, wait.start, bound.values);
+    for (int32_t freed : wait.frees)
+      bound.values[freed] = at::Tensor();
   }
 
   void runInstruction(const plan::Program &program, BoundProgram &bound,
@@ -305,6 +356,9 @@ struct Executor::Impl {
     const auto &instruction =
         std::get<BoundInstruction>(bound.instructions[at]);
     std::vector<at::Tensor> &values = bound.values;
+    if (!pending.empty())
+      for (int32_t index : instruction.written)
+        pending.checkMayChange(buffers[index], plan.buffers[index].name);
     if (instruction.isVjp) {
       results = runVjp(instruction, values);
     } else {
@@ -394,6 +448,7 @@ struct Executor::Impl {
   void abandon(const plan::Program &program, BoundProgram &bound) {
     stack.clear();
     results.clear();
+    pending.clear();
     for (size_t i = 0; i < bound.values.size(); ++i)
       if (!isPersistent(program.values[i].buffer))
         bound.values[i] = at::Tensor();

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "runtime/Simulate/Values.h"
+#include "nxdt/Plan/Communication.h"
 
 #include "ATen/ops/clone.h"
 
@@ -331,7 +332,7 @@ std::string ValueComparison::describe(const ProgramRun &run,
   const plan::Instruction &instruction = programOf(run).instructions[index];
   std::string out = placeOf(run) + ", instruction " + std::to_string(index) +
                     ": " + instruction.op;
-  if (instruction.kind == plan::OpKind::Collective) {
+  if (plan::isCollective(instruction)) {
     std::string axes;
     for (const std::string &axis : instruction.axes)
       axes += (axes.empty() ? "" : ",") + axis;

@@ -102,3 +102,16 @@ func.func @p(%a: tensor<4xf32> {nxdt.buffer = @a}, %b: tensor<2x2xf32> {nxdt.buf
   %7 = nxdt.aten_vjp "mine::op"(%0) grads(%2 : tensor<2x2xf32>) {grad_for = array<i32: 0>, grad_of = array<i32: 0>} : (tensor<2x2xf32>) -> tensor<2x2xf32>
   return
 }
+
+// -----
+
+nxdt.buffer @g {role = "grad", param = "w"} : tensor<4xf32>
+nxdt.buffer @w {role = "param"} : tensor<4xf32>
+func.func @p(%g: tensor<4xf32> {nxdt.buffer = @g}) {
+  %v = nxdt.aten "aten::view"(%g, array<i64: 2, 2>) : (tensor<4xf32>) -> tensor<2x2xf32>
+  %p = nxdt.all_reduce_start %v {axes = [#nxdt.axis<dp:(1)2>], reason = "r", reduction = "sum"} : (tensor<2x2xf32>) -> !nxdt.pending<tensor<2x2xf32>>
+  %0 = nxdt.aten "aten::add_.Scalar"(%g, 1, 1) {mutates = array<i32: 0>} : (tensor<4xf32>) -> tensor<4xf32>
+  // expected-error @+1 {{buffer @g was written while a collective that reads it was under way}}
+  %1 = nxdt.wait %p : !nxdt.pending<tensor<2x2xf32>> -> tensor<2x2xf32>
+  return
+}

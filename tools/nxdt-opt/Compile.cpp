@@ -188,6 +188,7 @@ LogicalResult Compilation::run() {
   pipeline.fuseAttention = config.model.fuseFlashAttention;
   pipeline.device = deviceOf(config);
   pipeline.markOrigins = options.markOrigins;
+  pipeline.overlapCollectives = options.overlapCollectives;
   for (const Phase &phase : trainingPhases(pipeline)) {
     PassManager pm(&context);
     phase.build(pm);

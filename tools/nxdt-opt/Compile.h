@@ -23,6 +23,7 @@ struct CompileOptions {
   std::string dumpPhases;
   /// Name values (Origins.h).
   bool markOrigins = false;
+  bool overlapCollectives = true;
   /// Errors only: what else there is to say has been said.
   bool quiet = false;
 };

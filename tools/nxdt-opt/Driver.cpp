@@ -23,9 +23,9 @@ using namespace nxdt;
 using llvm::StringRef;
 
 static constexpr StringRef kEmitKinds[] = {
-    "captured", "functionalized", "loss",       "fused",  "autodiff",
-    "step",     "sharded",        "recomputed", "staged", "spmd",
-    "lowered",  "schedule",       "plan"};
+    "captured",   "functionalized", "loss",       "fused",  "autodiff",
+    "step",       "sharded",        "recomputed", "staged", "spmd",
+    "overlapped", "lowered",        "schedule",   "plan"};
 
 const char *nxdt::driverUsage() {
   return "usage: nxdt-opt CONFIG.yaml [key=value ...] [options]\n"
@@ -44,7 +44,8 @@ const char *nxdt::driverUsage() {
          "  --emit=PHASE         the IR after a phase: captured, "
          "functionalized, loss, fused,\n"
          "                       autodiff, step, sharded, recomputed, staged, "
-         "spmd, lowered; or 'plan', or 'schedule':\n"
+         "spmd, overlapped,\n"
+         "                       lowered; or 'plan', or 'schedule':\n"
          "                       what each stage of a pipeline does, with a "
          "picture\n"
          "  --trace=FILE         the predicted timeline of a pipeline, for "
@@ -55,6 +56,9 @@ const char *nxdt::driverUsage() {
          "the plan, so that plans can be\n"
          "                       compared value by value (nxdt-run --simulate "
          "does)\n"
+         "  --no-overlap         each collective alone, and waited for where "
+         "it "
+         "is started: to compare\n"
          "  --dump-phases=DIR    also writes the IR after each phase to DIR\n"
          "  --help               this text; for .mlir input, see nxdt-opt "
          "--help without a CONFIG\n"
@@ -104,6 +108,8 @@ static DriverOptions parseArguments(int argc, char **argv) {
       continue;
     if (argument == "--origins") {
       options.markOrigins = true;
+    } else if (argument == "--no-overlap") {
+      options.overlapCollectives = false;
     } else if (argument == "--explain-config") {
       options.explainConfig = true;
     } else if (argument == "--report") {
@@ -157,7 +163,8 @@ struct Compiled {
            bool forExecution)
       : loaded(loadRunConfig({path, options.overrides, forExecution})),
         compilation(loaded.run,
-                    {options.emit, options.dumpPhases, options.markOrigins}) {
+                    {options.emit, options.dumpPhases, options.markOrigins,
+                     options.overlapCollectives}) {
     if (forExecution)
       for (const std::string &notice : loaded.notices)
         llvm::errs() << "note: " << notice << '\n';

@@ -25,6 +25,7 @@ struct DriverOptions {
   std::string diff;    ///< the other configuration
   std::string trace;   ///< file of the predicted timeline
   bool markOrigins = false;
+  bool overlapCollectives = true;
 };
 
 /// True if the command line names a YAML file: everything else is for MLIR's

@@ -120,6 +120,7 @@ void nxdt::annotateStrategy(ModuleOp module, const RunConfig &config) {
                                         strategy.dataParallelSize,
                                         strategy.contextParallelSize,
                                         strategy.tensorModelParallelSize}));
+  op->setAttr(kBucketBytesAttr, b.getI64IntegerAttr(strategy.bucketBytes));
   NamedAttrList origins;
   for (const auto &[name, origin] : strategy.origins)
     origins.set(name, b.getStringAttr(origin));

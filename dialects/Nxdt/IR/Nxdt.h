@@ -27,6 +27,9 @@ enum class Reduction { Sum, Max };
 #define GET_ATTRDEF_CLASSES
 #include "NxdtAttrs.h.inc"
 
+#define GET_TYPEDEF_CLASSES
+#include "NxdtTypes.h.inc"
+
 #define GET_OP_CLASSES
 #include "NxdtOps.h.inc"
 
@@ -47,6 +50,15 @@ inline bool isFloatTensor(mlir::Value value) {
 inline bool isCollective(mlir::Operation *op) {
   return mlir::isa<AllReduceOp, AllGatherOp, ReduceScatterOp, AllSliceOp>(op);
 }
+
+/// Whether an op starts a collective; its results are those of waitOf(op).
+inline bool isStart(mlir::Operation *op) {
+  return mlir::isa<AllReduceStartOp, AllGatherStartOp, ReduceScatterStartOp>(
+      op);
+}
+
+/// The wait for what `start` started.
+WaitOp waitOf(mlir::Operation *start);
 
 /// Number of tensor operands that `args` (the `args` attribute of nxdt.aten)
 /// stands for; -1 if it holds anything but what the op allows.

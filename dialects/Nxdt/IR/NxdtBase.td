@@ -9,6 +9,7 @@
 
 include "mlir/IR/OpBase.td"
 include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/BuiltinTypes.td"
 include "mlir/IR/TensorEncoding.td"
 
 def Nxdt_Dialect : Dialect {
@@ -39,6 +40,7 @@ def Nxdt_Dialect : Dialect {
     ```
   }];
   let useDefaultAttributePrinterParser = 1;
+  let useDefaultTypePrinterParser = 1;
   let hasOperationAttrVerify = 0;
 }
 
@@ -138,6 +140,26 @@ def Nxdt_ShardingAttr : Nxdt_Attr<"Sharding", "sharding", [VerifiableTensorEncod
     ::llvm::SmallVector<::nxdt::AxisAttr> axesOf(unsigned dim) const;
     ::llvm::SmallVector<::nxdt::AxisAttr> partialAxes() const;
   }];
+}
+
+//===----------------------------------------------------------------------===//
+// Collectives that are under way
+//===----------------------------------------------------------------------===//
+
+def Nxdt_Pending : TypeDef<Nxdt_Dialect, "Pending"> {
+  let mnemonic = "pending";
+  let summary = "The results of a collective that was started";
+  let description = [{
+    Waited for exactly once; until then neither the results are there nor may
+    the operands change.
+
+    ```mlir
+    !nxdt.pending<tensor<4xf32>, tensor<2x8xf32>>
+    ```
+  }];
+  let parameters = (ins ArrayRefParameter<"::mlir::Type">:$types);
+  let assemblyFormat = "`<` $types `>`";
+  let genVerifyDecl = 1;
 }
 
 #endif // NXDT_BASE

@@ -19,6 +19,9 @@ using namespace nxdt;
 #define GET_ATTRDEF_CLASSES
 #include "NxdtAttrs.cpp.inc"
 
+#define GET_TYPEDEF_CLASSES
+#include "NxdtTypes.cpp.inc"
+
 // The custom directive of nxdt.aten, in AtenSyntax.cpp.
 namespace nxdt {
 ParseResult
@@ -58,6 +61,10 @@ void NxdtDialect::initialize() {
   addAttributes<
 #define GET_ATTRDEF_LIST
 #include "NxdtAttrs.cpp.inc"
+      >();
+  addTypes<
+#define GET_TYPEDEF_LIST
+#include "NxdtTypes.cpp.inc"
       >();
 }
 

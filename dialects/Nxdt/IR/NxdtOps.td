@@ -423,6 +423,7 @@ def Nxdt_AllSliceOp : Nxdt_CollectiveOp<"all_slice", (ins I64Attr:$dim)> {
   }];
 }
 
+include "NxdtPendingOps.td"
 include "NxdtPipelineOps.td"
 
 #endif // NXDT_OPS

@@ -103,6 +103,9 @@ struct StrategyConfig {
   int64_t dataParallelSize = 1;
   /// distributed_strategy.sharding_rules, in the order of the file.
   std::vector<ParamShardingRule> shardingRules;
+  /// bucket_size_collectives: bytes of gradients or parameters that go
+  /// together.
+  int64_t bucketBytes = 0;
   /// Predicted bytes (state and peak) that a rank may need; 0 = no limit.
   int64_t budgetBytes = 0;
   /// "file:line:col: distributed_strategy.budget_bytes = 16GiB".

@@ -50,6 +50,10 @@ constexpr llvm::StringLiteral kProgramAttr = "nxdt.program";
 /// Attribute on arguments: nobody needs the carried tensor after the program.
 constexpr llvm::StringLiteral kDiesAttr = "nxdt.dies";
 
+/// Module attribute: bytes that collectives of state may send together (pass
+/// bucket-collectives).
+constexpr llvm::StringLiteral kBucketBytesAttr = "nxdt.bucket_bytes";
+
 /// Whether ranks exchange anything: all but taking the own part of a tensor.
 bool communicates(mlir::Operation *op);
 

@@ -514,6 +514,8 @@ def LowerToSpmd : Pass<"lower-to-spmd", "::mlir::ModuleOp"> {
   }];
 }
 
+include "nxdt/Passes/OverlapPasses.td"
+
 def LowerToAten : Pass<"lower-to-aten", "::mlir::ModuleOp"> {
   let summary = "Replace typed ops by calls of libtorch's operators";
   let description = [{

@@ -20,6 +20,8 @@ struct PipelineOptions {
   std::string device = "cpu";
   /// Keep names of values, for plans that are compared with others.
   bool markOrigins = false;
+  /// Collectives run beside computation, and those of gradients together.
+  bool overlapCollectives = true;
 };
 
 /// A group of passes with a name that --emit and --dump-phases know.

@@ -31,8 +31,24 @@ struct Payload {
   int64_t sentBytes = 0;
 };
 
-/// Of an instruction of the kind Collective. All zero for what does not
-/// communicate: all_slice, and groups of one.
+/// One tensor of a collective.
+struct Transfer {
+  int32_t input = -1; ///< values of the program
+  int32_t result = -1;
+  std::string_view module;
+  std::string_view reason;
+};
+
+/// Whether an instruction is a collective, or starts one.
+bool isCollective(const Instruction &instruction);
+/// All that such an instruction sends together; it is as plan::verify wants it.
+std::vector<Transfer> transfersOf(const Instruction &instruction);
+
+/// Of one tensor. All zero for what does not communicate: all_slice, and groups
+/// of one.
+Payload payloadOf(const Plan &plan, const Program &program,
+                  const Instruction &instruction, const Transfer &transfer);
+/// Of an instruction that is a collective or starts one: all of its tensors.
 Payload payloadOf(const Plan &plan, const Program &program,
                   const Instruction &instruction);
 

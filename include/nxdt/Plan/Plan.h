@@ -103,6 +103,8 @@ enum class OpKind {
   Aten,       ///< any operator of the dispatcher, of a listed library too
   AtenVjp,    ///< its gradient, under libtorch's own autograd at run time
   Collective, ///< between the ranks of a group, or this rank's part of a tensor
+  Start,      ///< starts a collective of one or several tensors
+  Wait,       ///< until what was started is there
 };
 
 enum class Collective {
@@ -137,8 +139,13 @@ struct Instruction {
   /// Module path, for messages and profiles ("model.layers.0.mlp").
   std::string module;
 
-  // Collective only: `op` is "nxdt::all_reduce" and so on, `args` the input,
-  // `outs` one value.
+  // Collective: `op` is "nxdt::all_reduce" and so on, `args` the input, `outs`
+  // one value.
+  // Start: the same of several tensors at once, each with its result, `dtype`
+  // of all alike. Between the start and its wait nothing reads or writes the
+  // results, and nothing writes the inputs or changes their memory.
+  // Wait: `op` is "nxdt::wait", `args` two lists of values: the results of one
+  // start, and its inputs. Every start is waited for once, in its program.
   Collective collective = Collective::AllReduce;
   Reduction reduction = Reduction::Sum;
   /// The group: the ranks that differ along these axes only.
@@ -146,6 +153,12 @@ struct Instruction {
   int64_t dim = 0;
   /// Why it exists, for reports.
   std::string reason;
+  /// Start of several tensors: where each comes from and why it is there.
+  struct Part {
+    std::string module;
+    std::string reason;
+  };
+  std::vector<Part> parts;
 };
 
 /// Which value of the program before partitioning a value is, or a part of.

@@ -79,6 +79,31 @@ public:
     result.reason = "test";
     return result;
   }
+  Instruction &start(Collective kind, std::vector<ValueRef> ins,
+                     std::vector<ValueRef> outs, Axes axes, int64_t dim = 0) {
+    Instruction &result =
+        call("nxdt::" + std::string(name(kind)),
+             std::vector<Arg>(ins.begin(), ins.end()), std::move(outs));
+    result.kind = OpKind::Start;
+    result.collective = kind;
+    result.axes = std::move(axes);
+    result.dim = dim;
+    result.reason = "test";
+    if (ins.size() > 1)
+      result.parts.assign(ins.size(), {"test", "test"});
+    return result;
+  }
+  /// For what instruction `index` of the program starts.
+  Instruction &wait(size_t index) {
+    std::vector<ValueRef> results, inputs;
+    for (int32_t out : current().instructions[index].outs)
+      results.push_back({out});
+    for (const Arg &arg : current().instructions[index].args)
+      inputs.push_back(std::get<ValueRef>(arg));
+    Instruction &result = call("nxdt::wait", {results, inputs});
+    result.kind = OpKind::Wait;
+    return result;
+  }
   /// `outs`: a gradient per tensor argument, index -1 = none.
   Instruction &vjp(const std::string &op, std::vector<Arg> args,
                    std::vector<ValueRef> outs, std::vector<int32_t> gradOuts) {

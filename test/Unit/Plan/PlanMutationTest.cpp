@@ -20,16 +20,19 @@ namespace {
 TEST(PlanMutation, TruncatedAnywhere) {
   checkTruncated(toJson(samplePlan()));
   checkTruncated(toJson(shardedPlan()));
+  checkTruncated(toJson(pendingPlan()));
 }
 
 TEST(PlanMutation, WrongTypes) {
   checkWrongTypes(toJson(samplePlan()));
   checkWrongTypes(toJson(shardedPlan()));
+  checkWrongTypes(toJson(pendingPlan()));
 }
 
 TEST(PlanMutation, MissingAndUnknownFields) {
   checkFields(toJson(samplePlan()));
   checkFields(toJson(shardedPlan()));
+  checkFields(toJson(pendingPlan()));
 }
 
 TEST(PlanMutation, Slots) {

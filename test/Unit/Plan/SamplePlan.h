@@ -168,6 +168,45 @@ inline Plan shardedPlan() {
   return plan;
 }
 
+/// Two gradients that are reduced together, and something that runs meanwhile.
+inline Plan pendingPlan() {
+  Plan plan;
+  plan.mesh = {{"dp", 2}};
+  plan.buffers = {
+      scalarBuffer("a", Role::Scalar, DType::F32, {4}),
+      scalarBuffer("b", Role::Scalar, DType::F32, {2, 3}),
+      scalarBuffer("c", Role::Scalar, DType::F32, {2}),
+  };
+  Program program;
+  program.name = "finish_step";
+  program.values = {
+      {DType::F32, {4}, 0},  {DType::F32, {2, 3}, 1},  {DType::F32, {2}, 2},
+      {DType::F32, {2}, -1}, {DType::F32, {1, 3}, -1}, {DType::F32, {2}, -1},
+  };
+  Instruction start =
+      aten("nxdt::reduce_scatter", {ValueRef{0}, ValueRef{1}}, {3, 4});
+  start.kind = OpKind::Start;
+  start.collective = Collective::ReduceScatter;
+  start.axes = {"dp"};
+  start.reason = "bucket of 2: gradient of a";
+  start.parts = {{"a", "gradient of a"}, {"b", "gradient of b"}};
+  Instruction wait = aten(
+      "nxdt::wait",
+      {std::vector<ValueRef>{{3}, {4}}, std::vector<ValueRef>{{0}, {1}}}, {});
+  wait.kind = OpKind::Wait;
+  program.instructions = {
+      start,
+      aten("aten::neg", {ValueRef{2}}, {5}),
+      wait,
+      aten("aten::add.Tensor", {ValueRef{3}, ValueRef{5}, int64_t(1)}, {2}),
+  };
+  program.instructions[2].frees = {4};
+  program.instructions[3].frees = {3, 5};
+  plan.programs = {program};
+  plan.memory = bufferBytes(plan);
+  return plan;
+}
+
 } // namespace nxdt::plan
 
 #endif // NXDT_TEST_UNIT_PLAN_SAMPLEPLAN_H
