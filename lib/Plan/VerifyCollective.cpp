@@ -77,6 +77,9 @@ void verifyCollective(const Program &program, const Instruction &instruction,
   if (isStart && kind == Collective::AllSlice)
     fail("does not communicate: there is nothing to start");
   size_t count = instruction.args.size();
+  for (const Arg &arg : instruction.args)
+    if (!std::holds_alternative<ValueRef>(arg))
+      count = 0;
   if (count == 0 || (!isStart && count != 1))
     fail("a collective has one tensor as its argument, a start at least one");
   if (instruction.outs.size() != count)
@@ -85,18 +88,16 @@ void verifyCollective(const Program &program, const Instruction &instruction,
     fail("has " + std::to_string(count) + " tensors, but " +
          std::to_string(instruction.parts.size()) + " parts");
   for (size_t i = 0; i < count; ++i) {
-    const auto *ref = std::get_if<ValueRef>(&instruction.args[i]);
-    if (!ref)
-      fail("a collective has tensors as its arguments");
+    int32_t input = std::get<ValueRef>(instruction.args[i]).index;
     if (instruction.outs[i] < 0)
       fail("a collective has one result for each tensor");
-    verifyTransfer(program, instruction, ref->index, instruction.outs[i], mesh,
+    verifyTransfer(program, instruction, input, instruction.outs[i], mesh,
                    fail);
-    const auto &first = std::get<ValueRef>(instruction.args[0]);
-    if (program.values[ref->index].dtype != program.values[first.index].dtype)
-      fail("sends " + std::string(name(program.values[first.index].dtype)) +
-           " and " + std::string(name(program.values[ref->index].dtype)) +
-           " together");
+    int32_t first = std::get<ValueRef>(instruction.args[0]).index;
+    DType dtype = program.values[input].dtype;
+    if (dtype != program.values[first].dtype)
+      fail("sends " + std::string(name(program.values[first].dtype)) + " and " +
+           std::string(name(dtype)) + " together");
   }
 }
 

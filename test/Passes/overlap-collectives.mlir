@@ -42,9 +42,9 @@ func.func @once(%a: tensor<4xf32>, %b: tensor<4xf32>) -> (tensor<4xf32>, tensor<
 // CHECK-LABEL: func @buckets
 // CHECK: %[[P:.*]] = nxdt.all_reduce_start %{{.*}}, %{{.*}} {
 // CHECK-NEXT: %[[Q:.*]] = nxdt.all_reduce_start %{{.*}} reason = "c"
-// CHECK-NEXT: nxdt.all_slice
 // CHECK-NEXT: %[[W:.*]]:2 = nxdt.wait %[[P]]
 // CHECK-NEXT: nxdt.square_sum(%[[W]]#0, %[[W]]#1)
+// CHECK-NEXT: nxdt.all_slice
 // CHECK-NEXT: %[[V:.*]] = nxdt.wait %[[Q]]
 // CHECK-NEXT: return
 func.func @buckets(%a: tensor<4xf32>, %b: tensor<4xf32>, %c: tensor<4xf32>) -> (tensor<f32>, tensor<4xf32>, tensor<2xf32>) {

@@ -1,10 +1,5 @@
 // RUN: nxdt-opt %s --split-input-file --verify-diagnostics
 
-// expected-error @+1 {{nothing is pending}}
-func.func private @empty(!nxdt.pending<>)
-
-// -----
-
 // expected-error @+1 {{'i32' is no tensor}}
 func.func private @number(!nxdt.pending<i32>)
 

@@ -49,10 +49,18 @@ Plan bothWays(Collective kind, int64_t dim) {
       {3, 6}, {6, 3, 2}, {9, 3}, {3, 3, 1, 2}};
   for (size_t i = 0; i < shapes.size(); ++i) {
     std::vector<int64_t> result = resultShape(kind, shapes[i], dim, 3);
+    std::vector<Axes> whole(shapes[i].size()), split = whole;
+    split[size_t(dim)] = {"dp"};
+    bool gathers = kind == Collective::AllGather;
+    bool scatters = kind == Collective::ReduceScatter;
     std::string number = std::to_string(i);
-    b.buffer("in" + number, DType::F32, shapes[i]);
-    b.buffer("alone" + number, DType::F32, result);
-    b.buffer("together" + number, DType::F32, result);
+    b.shard("in" + number, gathers ? result : shapes[i],
+            gathers ? split : whole);
+    if (!gathers)
+      b.plan.buffers.back().partial = {"dp"};
+    for (std::string name : {"alone", "together"})
+      b.shard(name + number, scatters ? shapes[i] : result,
+              scatters ? split : whole);
   }
   b.program("p");
   std::vector<ValueRef> ins, outs;
@@ -100,14 +108,15 @@ TEST(Pending, TogetherIsAsAlone) {
 TEST(Pending, RefusesToChangeWhatIsUnderWay) {
   PlanBuilder b;
   b.plan.mesh = {{"dp", 2}};
-  b.buffer("w", DType::F32, {4});
+  b.shard("w", {4}, {{}});
+  b.plan.buffers.back().partial = {"dp"};
   b.program("p");
   ValueRef view = b.temporary(DType::F32, {2, 2}),
            sum = b.temporary(DType::F32, {2, 2});
   ValueRef w = b.use("w");
   b.call("aten::view", {w, std::vector<int64_t>{2, 2}}, {view});
   b.start(Collective::AllReduce, {view}, {sum}, {"dp"});
-  b.call("aten::add_.Scalar", {w, 1.0, int64_t(1)});
+  b.call("aten::zero_", {w});
   b.wait(1);
   Plan plan = b.take();
   try {

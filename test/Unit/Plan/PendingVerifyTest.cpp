@@ -36,7 +36,7 @@ template <typename Change> std::string refusal(Change change) {
 
 TEST(PendingVerify, TheSampleIsRight) {
   EXPECT_EQ(refusal([](Instructions &, Plan &) {}), "");
-  EXPECT_EQ(toJson(planFromJson(toJson(pendingPlan()), "p")),
+  EXPECT_EQ(toJson(fromJson(toJson(pendingPlan()), "p")),
             toJson(pendingPlan()));
 }
 

@@ -155,7 +155,7 @@ TEST(PlanJson, RefusesWithAMessageThatNamesThePlace) {
   EXPECT_EQ(
       messageOf(replaced(text, R"("kind":"aten_vjp")", R"("kind":"kernel")")),
       "p.json: programs[0].instructions[1].kind: unknown kind of instruction "
-      "'kernel' (version 1 knows: aten, aten_vjp, collective)");
+      "'kernel' (version 1 knows: aten, aten_vjp, collective, start, wait)");
   EXPECT_EQ(messageOf(replaced(text, R"("vocab_size":3)",
                                R"("vocab_size":3,"extra":1)")),
             "p.json: unknown field 'extra' (known: version, device, mesh, "
