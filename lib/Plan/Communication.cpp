@@ -43,15 +43,16 @@ std::vector<Transfer> transfersOf(const Instruction &instruction) {
   return list;
 }
 
-namespace {
-Payload payloadOf(const Plan &plan, const Instruction &instruction,
-                  int64_t bytes) {
+Payload payloadOf(const Plan &plan, const Program &program,
+                  const Instruction &instruction, const Transfer &transfer) {
   Payload payload;
   if (instruction.collective == Collective::AllSlice)
     return payload;
   int64_t ranks = groupSize(meshOf(plan), toGroupSpec(instruction.axes));
   if (ranks <= 1)
     return payload;
+  const Value &input = program.values[transfer.input];
+  int64_t bytes = checkedBytes(input.dtype, input.shape);
   payload.ranks = ranks;
   payload.inputBytes = bytes;
   switch (instruction.collective) {
@@ -71,23 +72,16 @@ Payload payloadOf(const Plan &plan, const Instruction &instruction,
   return payload;
 }
 
-int64_t inputBytes(const Program &program, const Transfer &transfer) {
-  const Value &input = program.values[transfer.input];
-  return checkedBytes(input.dtype, input.shape);
-}
-} // namespace
-
-Payload payloadOf(const Plan &plan, const Program &program,
-                  const Instruction &instruction, const Transfer &transfer) {
-  return payloadOf(plan, instruction, inputBytes(program, transfer));
-}
-
 Payload payloadOf(const Plan &plan, const Program &program,
                   const Instruction &instruction) {
-  int64_t bytes = 0;
-  for (const Transfer &transfer : transfersOf(instruction))
-    bytes += inputBytes(program, transfer);
-  return payloadOf(plan, instruction, bytes);
+  Payload all;
+  for (const Transfer &transfer : transfersOf(instruction)) {
+    Payload one = payloadOf(plan, program, instruction, transfer);
+    all.ranks = one.ranks;
+    all.inputBytes += one.inputBytes;
+    all.sentBytes += one.sentBytes;
+  }
+  return all;
 }
 
 ProgramUse useOf(std::string_view program) {

@@ -67,6 +67,15 @@ bool Buckets::isState(StringAttr name) const {
   return buffer && buffer.getRole() != "carry" && buffer.getRole() != "input";
 }
 
+/// Whether an op gives its first operand in another form: padded, cast, a part
+/// of it, with what is padding masked.
+static bool passesOn(Operation *op) {
+  auto aten = dyn_cast<AtenOp>(op);
+  if (aten && aten.getCallee() == "aten::masked_fill.Scalar")
+    return true;
+  return (aten || isCollective(op)) && op->getNumOperands() == 1;
+}
+
 bool Buckets::readsState(Value value) {
   if (auto argument = dyn_cast<BlockArgument>(value)) {
     auto name = func.getArgAttrOfType<FlatSymbolRefAttr>(
@@ -74,10 +83,7 @@ bool Buckets::readsState(Value value) {
     return name && isState(name.getAttr());
   }
   Operation *op = value.getDefiningOp();
-  // Padding, casts, parts.
-  if (!isa<AtenOp>(op) && !isCollective(op))
-    return false;
-  return op->getNumOperands() == 1 && readsState(op->getOperand(0));
+  return passesOn(op) && readsState(op->getOperand(0));
 }
 
 bool Buckets::becomesState(Operation *op) {
@@ -90,8 +96,7 @@ bool Buckets::becomesState(Operation *op) {
           use.getOperandNumber(), kBufferAttr);
       return name && isState(name.getAttr());
     }
-    bool passesOn = isa<AtenOp>(user) || isCollective(user);
-    return passesOn && user->getNumOperands() == 1 && becomesState(user);
+    return use.getOperandNumber() == 0 && passesOn(user) && becomesState(user);
   });
 }
 

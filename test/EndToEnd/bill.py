@@ -62,13 +62,13 @@ class Bill:
     def __init__(self):
         self.totals = defaultdict(lambda: [0, 0, 0])
 
-    def add(self, group, ranks, kind, full, times=1):
+    def add(self, group, ranks, kind, full, times=1, messages=1):
         """`full`: bytes of the whole tensor."""
         if ranks == 1 or times == 0:
             return
         given = full // ranks if kind == "all_gather" else full
         sent = (2 if kind == "all_reduce" else 1) * (ranks - 1) * full // ranks
-        for index, value in enumerate((1, given, sent)):
+        for index, value in enumerate((messages, given, sent)):
             self.totals[group, kind][index] += times * value
 
 
@@ -116,18 +116,26 @@ def loss(bill, job):
 
 
 def gradients(bill, job):
-    """Each parameter once: f32 gradients one way, new values the other."""
+    """Each parameter once: f32 gradients one way, new values the other; those of a kind and group are small enough for one bucket."""
     t, d = job.tp, job.dp
+    seen = set()
+
+    def together(group, ranks, kind, full):
+        if ranks == 1:
+            return
+        bill.add(group, ranks, kind, full, messages=0 if (group, kind) in seen else 1)
+        seen.add((group, kind))
+
     for rows, columns, kind in job.parameters():
         ranks = t if kind == "whole" and job.sequence_parallel else 1  # each has seen its part of the sequence
         if job.zero1 and d > 1:
             part = parts(rows, d)
-            bill.add("dp", d, "reduce_scatter", 4 * d * part * columns)
-            bill.add("tp", ranks, "all_reduce", 4 * part * columns)
-            bill.add("dp", d, "all_gather", job.element * d * part * columns)
+            together("dp", d, "reduce_scatter", 4 * d * part * columns)
+            together("tp", ranks, "all_reduce", 4 * part * columns)
+            together("dp", d, "all_gather", job.element * d * part * columns)
         else:
             group = ",".join(name for name, size in (("dp", d), ("tp", ranks)) if size > 1)
-            bill.add(group, d * ranks, "all_reduce", 4 * rows * columns)
+            together(group, d * ranks, "all_reduce", 4 * rows * columns)
 
 
 def squares(bill, job):

@@ -22,6 +22,7 @@ PHASES = {
     "recomputed": ["--recompute", *VERIFY],
     "staged": ["--split-stages", "--schedule-stages"],
     "spmd": ["--lower-to-spmd", *CLEAN_UP, "--verify-reduction-scale"],
+    "overlapped": ["--bucket-collectives", "--overlap-collectives"],
     "lowered": ["--lower-to-aten", *CLEAN_UP, "--store-in-place", "--verify-plan-ready"],
 }
 STRATEGY = ["trainer.devices=4", "distributed_strategy.tensor_model_parallel_size=2", "distributed_strategy.sequence_parallel=True"]

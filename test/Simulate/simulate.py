@@ -44,7 +44,7 @@ def mutants(programs, case, work):
     """Each is found, and where it begins is named."""
     whole = work / "plan"
     strategy = ["trainer.devices=4", f"{TP}=2", f"exp_manager.explicit_log_dir={work}/log"]
-    programs.succeed("nxdt-opt", case / "config.yaml", *strategy, "--origins", "--emit=plan", "-o", whole, cwd=work)
+    programs.succeed("nxdt-opt", case / "config.yaml", *strategy, "--origins", "--no-overlap", "--emit=plan", "-o", whole, cwd=work)
     plan = json.loads((whole / "plan.json").read_text())
     done = programs.succeed("nxdt-run", "--simulate", "--plan", whole)
     check(done.stdout.endswith("simulate: equal\n"), done.stdout)

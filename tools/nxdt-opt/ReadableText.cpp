@@ -214,11 +214,13 @@ static std::vector<std::string_view> parts(std::string_view line) {
   return cut(line, positions);
 }
 
-/// Behind the outermost commas, but not inside of a type.
+/// Behind the outermost commas, but not inside of a tensor's type.
 static std::vector<std::string_view> elements(std::string_view part) {
   std::map<int, std::vector<size_t>> positions; // by number of open brackets
+  bool isPending = part.find("!nxdt.pending<") != std::string_view::npos;
   scan(part, [&](size_t i, int depth, int angles) {
-    if (angles == 0 && part.substr(i, 2) == ", " && i + 2 < part.size())
+    if (angles <= (isPending ? 1 : 0) && part.substr(i, 2) == ", " &&
+        i + 2 < part.size())
       positions[depth].push_back(i + 2);
   });
   if (positions.empty())

@@ -15,6 +15,7 @@ namespace {
 Instruction collective(Collective kind, Axes axes) {
   Instruction instruction;
   instruction.kind = OpKind::Collective;
+  instruction.outs = {0};
   instruction.collective = kind;
   instruction.axes = std::move(axes);
   instruction.args = {ValueRef{0}};

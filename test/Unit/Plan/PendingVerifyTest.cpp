@@ -41,16 +41,18 @@ TEST(PendingVerify, TheSampleIsRight) {
 }
 
 TEST(PendingVerify, EveryStartIsWaitedForOnce) {
-  EXPECT_THAT(refusal([](Instructions &list, Plan &) {
-                list.erase(list.begin() + 2, list.end());
-              }),
-              testing::HasSubstr("instruction 0 (nxdt::reduce_scatter in ): "
-                                 "is never waited for"));
-  EXPECT_THAT(refusal([](Instructions &list, Plan &) {
-                list.insert(list.begin() + 3, list[2]);
-              }),
-              testing::HasSubstr("instruction 3 (nxdt::wait in ): waits for "
-                                 "what no instruction before has started"));
+  EXPECT_THAT(
+      refusal([](Instructions &list, Plan &) {
+        list.erase(list.begin() + 2, list.end());
+      }),
+      testing::HasSubstr("instruction 0 (nxdt::reduce_scatter in lm_head): "
+                         "is never waited for"));
+  EXPECT_THAT(
+      refusal([](Instructions &list, Plan &) {
+        list.insert(list.begin() + 3, list[2]);
+      }),
+      testing::HasSubstr("instruction 3 (nxdt::wait in lm_head): waits for "
+                         "what no instruction before has started"));
   EXPECT_THAT(
       refusal([](Instructions &list, Plan &) { std::swap(list[0], list[2]); }),
       testing::HasSubstr("before anything has defined it"));
