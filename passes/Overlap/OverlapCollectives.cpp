@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Starts.h"
+#include "nxdt/Registry/OpRegistry.h"
 
 namespace nxdt {
 #define GEN_PASS_DEF_OVERLAPCOLLECTIVES
@@ -26,6 +27,22 @@ static void splitAll(Block &block) {
   }
 }
 
+/// Whether an op takes a time that others could be hidden behind: more than a
+/// few operations per element.
+static bool takesTime(Operation *op) {
+  if (isa<WeightGradOp, SdpaOp, SdpaBackwardOp>(op))
+    return true;
+  auto aten = dyn_cast<AtenOp>(op);
+  const OpInfo *info =
+      aten ? OpRegistry::get().lookup(aten.getCallee()) : nullptr;
+  if (!info || !info->flops || aten->getNumResults() == 0)
+    return false;
+  constexpr double kFewPerElement = 10;
+  return info->flops(CallArgs(aten.getArgs(), aten.getInputs()),
+                     aten->getResultTypes()) >
+         kFewPerElement * typeOf(aten->getResult(0)).getNumElements();
+}
+
 /// Ops of `window`, in order, that `start` cannot do without.
 static llvm::DenseSet<Operation *> neededBy(Operation *start,
                                             ArrayRef<Operation *> window) {
@@ -38,7 +55,28 @@ static llvm::DenseSet<Operation *> neededBy(Operation *start,
   return needed;
 }
 
-/// Before each start only what it needs; what else stood there comes behind it,
+/// From where on ops of the window go behind the start: from the first that it
+/// can do without and that takes time or waits. Of those that stand before all
+/// that it needs only the last counts: what the start gives is kept from there
+/// on.
+static size_t firstToMove(ArrayRef<Operation *> window,
+                          const llvm::DenseSet<Operation *> &needed) {
+  auto isWorthIt = [](Operation *op) {
+    return isa<WaitOp>(op) || takesTime(op);
+  };
+  size_t first = 0;
+  while (first < window.size() && !needed.contains(window[first]))
+    ++first;
+  for (size_t i = first; i > 0; --i)
+    if (isWorthIt(window[i - 1]))
+      return i - 1;
+  while (first < window.size() &&
+         (needed.contains(window[first]) || !isWorthIt(window[first])))
+    ++first;
+  return first;
+}
+
+/// Before each start what it needs; what else took time there comes behind it,
 /// while the collective is under way. An op goes behind one start only: what it
 /// reads would else be kept for long. Starts keep their order.
 static SmallVector<Operation *> startEarly(Block &block) {
@@ -54,9 +92,10 @@ static SmallVector<Operation *> startEarly(Block &block) {
         order.push_back(before);
     llvm::erase_if(window, [&](Operation *o) { return moved.contains(o); });
     llvm::DenseSet<Operation *> needed = neededBy(&op, window);
+    size_t first = firstToMove(window, needed);
     SmallVector<Operation *> rest;
-    for (Operation *before : window) {
-      if (needed.contains(before)) {
+    for (auto [i, before] : llvm::enumerate(window)) {
+      if (i < first || needed.contains(before)) {
         order.push_back(before);
         continue;
       }

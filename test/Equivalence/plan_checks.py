@@ -44,7 +44,7 @@ def check_collectives(plan, case, strategy):
     layers, replicated = case.model["num_hidden_layers"], case.kv_replicator(strategy.tp) > 1
     whole, parts = 0, 0
     for instruction in [entry for program in steps_of(plan) for entry in program["instructions"]]:
-        if instruction["kind"] != "collective" or instruction["op"] != "nxdt::all_reduce" or not instruction["module"].startswith("model.layers."):
+        if instruction["kind"] not in ("collective", "start") or instruction["op"] != "nxdt::all_reduce" or not instruction["module"].startswith("model.layers."):
             continue
         check("dp" not in instruction["axes"], f"train_step reduces over dp in every micro-batch: {instruction['reason']}")
         if instruction["axes"] == ["tp"]:

@@ -19,21 +19,32 @@ func.func @backward(%dy: tensor<8x4xf32>, %x: tensor<8x2xf32>, %w: tensor<4x2xf3
 
 // -----
 
-// Nothing to do meanwhile: one op. An op goes behind one start only: %d goes behind the first, not behind the second.
+// An op goes behind one start only: the product goes behind the first, not behind the second, which nothing runs beside
+// and so stays one op. What takes no time stays where it is: @light has nothing to run beside.
 // CHECK-LABEL: func @once
 // CHECK: nxdt.all_reduce_start %{{.*}} {{.*}} reason = "first"
-// CHECK-NEXT: nxdt.aten "aten::cos"
+// CHECK-NEXT: nxdt.aten "aten::matmul"
 // CHECK-NEXT: nxdt.wait
 // CHECK-NEXT: %[[N:.*]] = nxdt.aten "aten::neg"
 // CHECK-NEXT: %[[S:.*]] = nxdt.all_reduce %[[N]] {{.*}} reason = "second"
 // CHECK-NEXT: nxdt.aten "aten::sin"(%[[S]])
-func.func @once(%a: tensor<4xf32>, %b: tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>) {
-  %d = nxdt.aten "aten::cos"(%b) : (tensor<4xf32>) -> tensor<4xf32>
+func.func @once(%a: tensor<4xf32>, %b: tensor<16x16xf32>) -> (tensor<16x16xf32>, tensor<4xf32>) {
+  %d = nxdt.aten "aten::matmul"(%b, %b) : (tensor<16x16xf32>, tensor<16x16xf32>) -> tensor<16x16xf32>
   %0 = nxdt.all_reduce %a {axes = [#nxdt.axis<tp:(1)2>], reduction = "sum", reason = "first"} : tensor<4xf32> -> tensor<4xf32>
   %1 = nxdt.aten "aten::neg"(%0) : (tensor<4xf32>) -> tensor<4xf32>
   %2 = nxdt.all_reduce %1 {axes = [#nxdt.axis<tp:(1)2>], reduction = "sum", reason = "second"} : tensor<4xf32> -> tensor<4xf32>
   %3 = nxdt.aten "aten::sin"(%2) : (tensor<4xf32>) -> tensor<4xf32>
-  return %d, %3 : tensor<4xf32>, tensor<4xf32>
+  return %d, %3 : tensor<16x16xf32>, tensor<4xf32>
+}
+
+// CHECK-LABEL: func @light
+// CHECK-NEXT: nxdt.aten "aten::cos"
+// CHECK-NEXT: nxdt.all_reduce %
+func.func @light(%a: tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>) {
+  %d = nxdt.aten "aten::cos"(%a) : (tensor<4xf32>) -> tensor<4xf32>
+  %0 = nxdt.all_reduce %a {axes = [#nxdt.axis<tp:(1)2>], reduction = "sum", reason = "r"} : tensor<4xf32> -> tensor<4xf32>
+  %1 = nxdt.aten "aten::neg"(%0) : (tensor<4xf32>) -> tensor<4xf32>
+  return %d, %1 : tensor<4xf32>, tensor<4xf32>
 }
 
 // -----
