@@ -193,6 +193,25 @@ def budget(programs, work):
     check(done.returncode == 1 and f"error: {file}:{number}:17: distributed_strategy.budget_bytes = '1MiB'" in done.stderr, done.stderr)
 
 
+def buckets(programs):
+    """Fewer messages the larger they may be, and never another byte."""
+    key, strategy = "bucket_size_collectives", ["trainer.devices=2", "data.micro_batch_size=4", "distributed_strategy.tensor_model_parallel_size=1", "distributed_strategy.sequence_parallel=False"]
+
+    def moved(*overrides):
+        told = json.loads(programs.succeed("nxdt-opt", CONFIG, "--report=json", *strategy, *overrides).stdout)["step"]["totals"]
+        return {entry["kind"]: (entry["calls"], entry["input_bytes"]) for entry in told if entry["group"] == "dp"}
+
+    alone, small, default, large = (moved(*overrides) for overrides in ([f"+{key}=0"], [f"+{key}=1"], [], [f"+{key}={2**62}"]))
+    for kind in ("reduce_scatter", "all_gather"):
+        check(alone[kind][0] > small[kind][0] > default[kind][0] == large[kind][0] == 1, f"{kind}: {[found[kind] for found in (alone, small, default, large)]}")
+        check(len({found[kind][1] for found in (alone, small, default, large)}) == 1, f"{kind}: bytes depend on buckets")
+        # Two that follow each other would not fit together.
+        check(small[kind][0] >= small[kind][1] / 2**20, f"{kind}: {small[kind]} in buckets of 1 MiB")
+    for value in ("-1", "abc"):
+        done = programs.run("nxdt-opt", CONFIG, f"+{key}={value}")
+        check(done.returncode == 1 and f"{key} = " in done.stderr and done.stderr.count("error:") == 1, f"{value}: {done.stderr}")
+
+
 def options(programs):
     for arguments, piece in (
         (["--report=html"], "known are text, json"),
@@ -210,6 +229,7 @@ def test():
     arguments = parser.parse_args()
     programs, work = Programs(arguments.bin), fresh(arguments.work.resolve())
     options(programs)
+    buckets(programs)
     bill(programs, work)
     flops(programs, work)
     text(programs, work)
