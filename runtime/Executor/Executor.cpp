@@ -15,6 +15,7 @@
 #include "runtime/Executor/Bind.h"
 #include "runtime/Executor/Collectives.h"
 #include "runtime/Executor/Device.h"
+#include "runtime/Executor/Messages.h"
 #include "runtime/Executor/Pending.h"
 #include "runtime/Executor/ScheduleRun.h"
 #include "runtime/Executor/Vjp.h"
@@ -34,41 +35,6 @@
 #include <variant>
 
 namespace nxdt::runtime {
-namespace {
-
-std::string typeText(const at::Tensor &tensor) {
-  if (!tensor.defined())
-    return "undefined";
-  std::string out = c10::toString(tensor.scalar_type());
-  out += "[";
-  for (int64_t i = 0; i < tensor.dim(); ++i)
-    out += (i ? ", " : "") + std::to_string(tensor.size(i));
-  return out + "]";
-}
-
-std::string typeText(const plan::Value &value) {
-  std::string out = c10::toString(torchType(value.dtype));
-  out += "[";
-  for (size_t i = 0; i < value.shape.size(); ++i)
-    out += (i ? ", " : "") + std::to_string(value.shape[i]);
-  return out + "]";
-}
-
-/// libtorch's messages are of several lines: the first paragraph says it.
-std::string oneLine(std::string text) {
-  size_t end = text.find("\nException raised from");
-  if (end != std::string::npos)
-    text.resize(end);
-  while (!text.empty() && (text.back() == '\n' || text.back() == ' '))
-    text.pop_back();
-  for (char &c : text)
-    if (c == '\n')
-      c = ' ';
-  return text;
-}
-
-} // namespace
-
 struct Executor::Impl {
   struct BoundStart {
     BoundCollective collective;
