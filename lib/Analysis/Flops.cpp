@@ -110,7 +110,7 @@ static double flopsOfCall(StringRef callee, ArrayAttr attrs,
   return onlyMoves(callee, info) ? 0 : largest(operands, results);
 }
 
-static double flopsOf(Operation *op) {
+double nxdt::operatorFlops(Operation *op) {
   if (auto aten = dyn_cast<AtenOp>(op))
     return flopsOfCall(aten.getCallee(), aten.getArgs(), aten.getInputs(),
                        aten->getResultTypes());
@@ -128,6 +128,13 @@ static double flopsOf(Operation *op) {
   }
   return 2 *
          flopsOfCall(vjp.getCallee(), vjp.getArgs(), vjp.getInputs(), results);
+}
+
+bool nxdt::makesView(Operation *op) {
+  auto aten = dyn_cast<AtenOp>(op);
+  const OpInfo *info =
+      aten ? OpRegistry::get().lookup(aten.getCallee()) : nullptr;
+  return info && info->aliasing == Aliasing::View;
 }
 
 FlopCount nxdt::countFlops(ModuleOp module, const plan::Plan &plan,
@@ -152,7 +159,7 @@ FlopCount nxdt::countFlops(ModuleOp module, const plan::Plan &plan,
     bool isPerMicroBatch = plan::useOf(program->name).isPerMicroBatch ||
                            schedule::passOf(program->name);
     for (Operation &op : func.front()) {
-      double flops = flopsOf(&op);
+      double flops = operatorFlops(&op);
       count.evaluation += evaluations * flops;
       flops *= steps;
       if (!isPerMicroBatch)
@@ -172,9 +179,9 @@ double nxdt::programFlops(ModuleOp module, StringRef program) {
   double flops = 0;
   for (auto func : module.getOps<func::FuncOp>()) {
     auto name = func->getAttrOfType<StringAttr>(kProgramAttr);
-    if (name && name.getValue() == program)
+    if ((name ? name.getValue() : func.getName()) == program)
       for (Operation &op : func.front())
-        flops += flopsOf(&op);
+        flops += operatorFlops(&op);
   }
   return flops;
 }

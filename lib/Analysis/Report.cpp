@@ -285,3 +285,9 @@ void nxdt::addKeptMemory(StrategyReport &report, const plan::PlanFamily &kept) {
   for (StrategyReport &stage : report.stages)
     stage.keptMemory = kept.stages[stage.stage].memory;
 }
+
+void nxdt::addTimes(StrategyReport &report, const CostModel &model,
+                    const std::string &cluster) {
+  report.cluster = cluster;
+  report.time = model.step(report.microBatches);
+}

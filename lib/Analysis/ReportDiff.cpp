@@ -124,5 +124,18 @@ std::string nxdt::diffText(const RunConfig &runA, const StrategyReport &a,
   flops("optimizer", a.flops.optimizer, b.flops.optimizer);
   flops("total", a.flops.step(), b.flops.step());
   flops("of all ranks", a.flopsOfAllRanks, b.flopsOfAllRanks);
+
+  if (!a.time || !b.time)
+    return text;
+  os << '\n';
+  row("time of an optimizer step", "A", "B", "B / A");
+  auto seconds = [&](const std::string &name, double left, double right) {
+    row(name, secondsText(left), secondsText(right),
+        left > 0 ? formatv("{0:f3}", right / left).str() : "");
+  };
+  for (size_t i = 0; i < a.time->phases.size(); ++i)
+    seconds(a.time->phases[i].first, a.time->phases[i].second,
+            b.time->phases[i].second);
+  seconds("total", a.time->step_s, b.time->step_s);
   return text;
 }

@@ -18,6 +18,9 @@ std::string tensorText(const LiveTensor &tensor);
 /// "1.23 TFLOP".
 std::string flopsText(double flops);
 
+/// "12.3 ms".
+std::string secondsText(double time_s);
+
 } // namespace nxdt
 
 #endif // NXDT_LIB_ANALYSIS_REPORTFORMAT_H

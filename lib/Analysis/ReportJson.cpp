@@ -101,6 +101,20 @@ static Json toJson(const StrategyReport &report) {
     root["memory"]["without_recomputation"] = {
         {"peak_activation_bytes", report.keptMemory->peakActivationBytes},
         {"total_bytes", totalBytes(*report.keptMemory)}};
+  if (report.time) {
+    Json phases = Json::object(), stages = Json::array();
+    for (const auto &[phase, time_s] : report.time->phases)
+      phases[phase] = time_s;
+    for (const StageTime &stage : report.time->stages)
+      stages.push_back({{"compute_s", stage.compute_s},
+                        {"collectives_s", stage.collectives_s},
+                        {"idle_s", stage.idle_s}});
+    root["time"] = {{"cluster", report.cluster},
+                    {"step_s", report.time->step_s},
+                    {"bubble", report.time->bubble},
+                    {"phases_s", phases},
+                    {"stages", stages}};
+  }
   if (report.stage >= 0) {
     Json channels = Json::array();
     for (const plan::ChannelTraffic &channel : report.channels)

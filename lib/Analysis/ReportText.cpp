@@ -174,6 +174,45 @@ static void writeChannels(llvm::raw_ostream &os, const StrategyReport &report) {
                   withCommas(channel.calls), humanBytes(channel.bytes));
 }
 
+std::string nxdt::secondsText(double time_s) {
+  if (time_s >= 1)
+    return formatv("{0:f2} s", time_s).str();
+  return time_s >= 1e-3 ? formatv("{0:f2} ms", time_s * 1e3).str()
+                        : formatv("{0:f2} us", time_s * 1e6).str();
+}
+
+static void writeTimes(llvm::raw_ostream &os, const StrategyReport &report) {
+  os << "\ntime of an optimizer step\n";
+  if (!report.time) {
+    os << "  not given without --cluster FILE\n";
+    return;
+  }
+  const StepTime &time = *report.time;
+  auto row = [&](llvm::StringRef name, const std::string &value) {
+    os << formatv("  {0,-24}{1,16}\n", name, value);
+  };
+  for (const auto &[phase, time_s] : time.phases)
+    row(phase, secondsText(time_s));
+  row("total", secondsText(time.step_s));
+  row("tokens per second", withCommas(int64_t(double(report.globalBatchSize *
+                                                     report.sequenceLength) /
+                                              time.step_s)));
+  if (time.stages.size() > 1)
+    row("bubble of train_step", formatv("{0:f1}%", 100 * time.bubble).str());
+  for (size_t stage = 0; stage < time.stages.size(); ++stage) {
+    const StageTime &one = time.stages[stage];
+    os << "  ";
+    if (time.stages.size() > 1)
+      os << "stage " << stage << ": ";
+    os << "computes " << secondsText(one.compute_s)
+       << ", waits for collectives " << secondsText(one.collectives_s);
+    if (time.stages.size() > 1)
+      os << ", is idle " << secondsText(one.idle_s);
+    os << '\n';
+  }
+  os << "  predicted for " << report.cluster << '\n';
+}
+
 std::string nxdt::reportText(const StrategyReport &report) {
   std::string text;
   llvm::raw_string_ostream os(text);
@@ -222,6 +261,8 @@ std::string nxdt::reportText(const StrategyReport &report) {
   row("of all ranks", all);
   row(formatv("of the run, {0} steps", withCommas(report.maxSteps)).str(),
       all * report.maxSteps);
+
+  writeTimes(os, report);
 
   os << "\nevaluation of one global batch\n";
   row("FLOPs of a rank", flops.evaluation);

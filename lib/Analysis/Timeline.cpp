@@ -6,16 +6,13 @@
 //===----------------------------------------------------------------------===//
 #include "nxdt/Analysis/Timeline.h"
 
-#include "nxdt/Analysis/Flops.h"
 #include "nxdt/Schedule/FamilySchedule.h"
 #include "nxdt/Schedule/Picture.h"
 #include "nxdt/Schedule/ScheduleText.h"
 #include "nxdt/Support/UserError.h"
 
 #include <algorithm>
-#include <numeric>
 
-using namespace mlir;
 using namespace nxdt;
 
 namespace {
@@ -26,52 +23,43 @@ struct Timed {
 };
 } // namespace
 
-static schedule::PipelineSchedule
-requireSchedule(const plan::PlanFamily &family, StringRef name) {
-  auto found = schedule::scheduleOf(family, name.str());
-  if (!found)
-    throw UserError("there is no schedule: "
-                    "distributed_strategy.pipeline_model_parallel_size is 1");
-  return *found;
-}
-
-static Timed timed(ModuleOp module, const plan::PlanFamily &family,
-                   StringRef name) {
+static Timed timed(const CostModel &model, llvm::StringRef name) {
   Timed result;
-  result.schedule = requireSchedule(family, name);
+  result.schedule = model.scheduleOf(name);
   schedule::PipelineProblem &problem = result.problem;
   problem.stages = result.schedule.stages;
   problem.chunksPerStage = result.schedule.chunksPerStage;
   problem.microBatches = result.schedule.microBatches;
   problem.forwardOnly = name == "eval_step";
-  auto flops = [&](schedule::Pass pass) {
-    std::vector<double> list;
-    for (int64_t chunk = 0; chunk < problem.chunks(); ++chunk)
-      list.push_back(programFlops(
-          module, schedule::programName(pass, chunk, problem.forwardOnly)));
-    return list;
-  };
-  problem.forward_s = flops(schedule::Pass::Forward);
-  double unit =
-      std::accumulate(problem.forward_s.begin(), problem.forward_s.end(), 0.0) /
-      problem.chunks();
-  if (!problem.forwardOnly)
-    problem.backward_s = flops(schedule::Pass::Backward);
-  for (std::vector<double> *list : {&problem.forward_s, &problem.backward_s})
-    for (double &cost : *list)
-      cost /= unit > 0 ? unit : 1;
-  result.timing = schedule::simulate(result.schedule, problem);
+  for (int64_t chunk = 0; chunk < problem.chunks(); ++chunk) {
+    auto seconds = [&](schedule::Pass pass) {
+      return model
+          .program(problem.stageOf(chunk),
+                   schedule::programName(pass, chunk, problem.forwardOnly))
+          .total_s;
+    };
+    problem.forward_s.push_back(seconds(schedule::Pass::Forward));
+    if (!problem.forwardOnly)
+      problem.backward_s.push_back(seconds(schedule::Pass::Backward));
+  }
+  result.timing = model.timing(result.schedule);
   return result;
 }
 
-std::string nxdt::scheduleText(ModuleOp module,
-                               const plan::PlanFamily &family) {
-  std::string text = "# A second is the average forward pass, by FLOPs; "
-                     "messages take no time.\n";
+std::string nxdt::scheduleText(const CostModel &model,
+                               const plan::PlanFamily &family,
+                               const std::string &cluster) {
+  if (family.stages.size() == 1)
+    throw UserError("there is no schedule: "
+                    "distributed_strategy.pipeline_model_parallel_size is 1");
+  std::string text = cluster.empty()
+                         ? "# A second is the average forward pass, by FLOPs; "
+                           "messages take no time.\n"
+                         : "# Predicted seconds on " + cluster + ".\n";
   for (const char *name : {"train_step", "eval_step"}) {
-    if (family.stages.size() > 1 && !schedule::scheduleOf(family, name))
+    if (!schedule::scheduleOf(family, name))
       continue;
-    Timed one = timed(module, family, name);
+    Timed one = timed(model, name);
     text += "\n# " + std::string(name) + ", " +
             std::string(schedule::scheduleFor(one.problem)) + "\n";
     std::string picture =
@@ -90,8 +78,8 @@ std::string nxdt::scheduleText(ModuleOp module,
   return text;
 }
 
-std::string nxdt::scheduleTrace(ModuleOp module,
-                                const plan::PlanFamily &family) {
-  Timed one = timed(module, family, "train_step");
-  return schedule::chromeTrace(one.schedule, one.timing);
+std::string nxdt::stepTrace(const CostModel &model, int64_t microBatches) {
+  std::vector<schedule::TraceProcess> processes;
+  model.step(microBatches, &processes);
+  return schedule::chromeTrace(processes);
 }

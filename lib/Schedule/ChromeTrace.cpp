@@ -1,14 +1,18 @@
-//===- ChromeTrace.cpp - the predicted timeline for Perfetto --------------===//
+//===- ChromeTrace.cpp - timelines for Perfetto -*- C++ -*-===//
 //
 // Part of nxdt, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+#include "nxdt/Plan/Communication.h"
 #include "nxdt/Schedule/Picture.h"
+#include "nxdt/Schedule/Trace.h"
 
 #include <nlohmann/json.hpp>
 
 #include <cmath>
+#include <map>
+#include <set>
 
 namespace nxdt::schedule {
 namespace {
@@ -18,27 +22,36 @@ using nlohmann::ordered_json;
 /// Whole nanoseconds, so that equal schedules have equal bytes.
 double microseconds(double time_s) { return std::round(time_s * 1e9) / 1e3; }
 
-class Trace {
+class Writer {
 public:
   void addName(const char *kind, int64_t process, int64_t thread,
-               const std::string &name) {
+               const char *key, const ordered_json &value) {
     add({{"ph", "M"},
          {"name", kind},
          {"pid", process},
          {"tid", thread},
-         {"args", {{"name", name}}}});
+         {"args", {{key, value}}}});
   }
 
-  void addSpan(int64_t process, int64_t thread, const std::string &category,
-               const std::string &name, double begin_s, double end_s,
-               const ordered_json &args) {
+  void addSpan(int64_t process, int64_t thread, const TraceEvent &event) {
+    ordered_json args = ordered_json::object();
+    auto number = [&](const char *key, int64_t value) {
+      if (value >= 0)
+        args[key] = value;
+    };
+    number("micro_batch", event.microBatch);
+    number("chunk", event.chunk);
+    number("from", event.from);
+    number("bytes", event.bytes);
+    if (!event.module.empty())
+      args["module"] = event.module;
     add({{"ph", "X"},
-         {"cat", category},
-         {"name", name},
+         {"cat", event.category},
+         {"name", event.name},
          {"pid", process},
          {"tid", thread},
-         {"ts", microseconds(begin_s)},
-         {"dur", microseconds(end_s - begin_s)},
+         {"ts", microseconds(event.begin_s)},
+         {"dur", microseconds(event.end_s - event.begin_s)},
          {"args", args}});
   }
 
@@ -57,36 +70,69 @@ private:
 
 } // namespace
 
-std::string chromeTrace(const PipelineSchedule &schedule,
-                        const Timing &timing) {
-  Trace trace;
-  for (int64_t stage = 0; stage < schedule.stages; ++stage) {
-    trace.addName("process_name", stage, 0, "stage " + std::to_string(stage));
-    trace.addName("thread_name", stage, 0, "run");
+TraceEvent collectiveEvent(const plan::Plan &plan, const plan::Program &program,
+                           const plan::Instruction &instruction) {
+  TraceEvent event;
+  event.thread = "collectives " + plan::groupText(instruction.axes);
+  event.category = "collective";
+  event.name = plan::name(instruction.collective);
+  plan::Payload payload = plan::payloadOf(plan, program, instruction);
+  if (payload.ranks > 1)
+    event.bytes = payload.inputBytes;
+  event.module = plan::transfersOf(instruction)[0].module;
+  return event;
+}
+
+std::string chromeTrace(const std::vector<TraceProcess> &processes) {
+  Writer writer;
+  std::set<int64_t> stages;
+  for (const TraceProcess &process : processes) {
+    // Beside a prediction of the same rank, and after it.
+    int64_t id = 2 * process.rank + (process.isMeasured ? 1 : 0);
+    std::string name = "stage " + std::to_string(process.stage);
+    if (!stages.insert(process.stage).second)
+      name += ", rank " + std::to_string(process.rank);
+    writer.addName("process_name", id, 0, "name", name);
+    writer.addName("process_labels", id, 0, "labels",
+                   process.isMeasured ? "measured" : "predicted");
+    writer.addName("process_sort_index", id, 0, "sort_index", id);
+    std::map<std::string, int64_t> threads;
+    for (const TraceEvent &event : process.events)
+      if (auto [it, isNew] = threads.try_emplace(event.thread, threads.size());
+          isNew)
+        writer.addName("thread_name", id, it->second, "name", event.thread);
+    for (const TraceEvent &event : process.events)
+      writer.addSpan(id, threads.at(event.thread), event);
   }
-  for (size_t c = 0; c < schedule.channels.size(); ++c)
-    trace.addName("thread_name", schedule.channels[c].toStage,
-                  static_cast<int64_t>(c) + 1,
-                  "receive " + schedule.channels[c].name);
-  for (int64_t stage = 0; stage < schedule.stages; ++stage)
+  return writer.finish();
+}
+
+std::vector<TraceProcess> traceOf(const PipelineSchedule &schedule,
+                                  const Timing &timing) {
+  std::vector<TraceProcess> processes(schedule.stages);
+  for (int64_t stage = 0; stage < schedule.stages; ++stage) {
+    processes[stage].stage = processes[stage].rank = stage;
     for (const RunTime &run : timing.runs[stage]) {
       const Action &action = schedule.actions[stage][run.action];
-      ordered_json args = {{"micro_batch", action.microBatch}};
+      TraceEvent event{std::string(kRunThread), "run",
+                       action.name + " " + std::to_string(action.microBatch),
+                       run.begin_s, run.end_s};
+      event.microBatch = action.microBatch;
       if (std::optional<ProgramPass> pass = passOf(action.name))
-        args["chunk"] = pass->chunk;
-      trace.addSpan(stage, 0, "run",
-                    action.name + " " + std::to_string(action.microBatch),
-                    run.begin_s, run.end_s, args);
+        event.chunk = pass->chunk;
+      processes[stage].events.push_back(event);
     }
+  }
   for (const TransferTime &transfer : timing.transfers) {
     const Channel &channel = schedule.channels[transfer.channel];
-    trace.addSpan(
-        channel.toStage, transfer.channel + 1, "transfer",
-        channel.name + " " + std::to_string(transfer.microBatch),
-        transfer.begin_s, transfer.end_s,
-        {{"micro_batch", transfer.microBatch}, {"from", channel.fromStage}});
+    TraceEvent event{"receive " + channel.name, "transfer",
+                     channel.name + " " + std::to_string(transfer.microBatch),
+                     transfer.begin_s, transfer.end_s};
+    event.microBatch = transfer.microBatch;
+    event.from = channel.fromStage;
+    processes[channel.toStage].events.push_back(event);
   }
-  return trace.finish();
+  return processes;
 }
 
 } // namespace nxdt::schedule

@@ -176,7 +176,8 @@ private:
 
 std::vector<std::string> findDeadlock(const PipelineSchedule &schedule,
                                       const CommunicationModel &model) {
-  Simulation simulation(schedule, model, [](const Action &) { return 0.0; });
+  Simulation simulation(schedule, model,
+                        [](int64_t, const Action &) { return 0.0; });
   if (simulation.run())
     return {};
   std::vector<std::string> lines = WaitGraph(simulation).shortestCircle();

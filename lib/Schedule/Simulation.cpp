@@ -74,7 +74,7 @@ bool Simulation::advance(int64_t stage) {
   case ActionKind::Free:
     break;
   case ActionKind::Run: {
-    double end_s = state.clock_s + runTime_s(action);
+    double end_s = state.clock_s + runTime_s(stage, action);
     if (onRun)
       onRun(stage, state.next, state.clock_s, end_s);
     state.clock_s = end_s;

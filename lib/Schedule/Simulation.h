@@ -48,7 +48,7 @@ struct TransferQueue {
 class Simulation {
 public:
   /// Seconds of a Run.
-  using RunTime = std::function<double(const Action &)>;
+  using RunTime = std::function<double(int64_t stage, const Action &)>;
 
   /// `schedule` names only its own channels, begins no message twice at one
   /// end, waits for none twice.

@@ -16,13 +16,23 @@ namespace nxdt::schedule {
 Timing simulate(const PipelineSchedule &schedule,
                 const PipelineProblem &problem,
                 const CommunicationModel &model) {
-  Simulation simulation(schedule, model, [&](const Action &action) {
-    std::optional<ProgramPass> pass = passOf(action.name);
-    if (!pass)
-      return 0.0;
-    return pass->pass == Pass::Forward ? problem.forwardTime_s(pass->chunk)
-                                       : problem.backwardTime_s(pass->chunk);
-  });
+  return simulate(
+      schedule,
+      [&](int64_t, const Action &action) {
+        std::optional<ProgramPass> pass = passOf(action.name);
+        if (!pass)
+          return 0.0;
+        return pass->pass == Pass::Forward
+                   ? problem.forwardTime_s(pass->chunk)
+                   : problem.backwardTime_s(pass->chunk);
+      },
+      model);
+}
+
+Timing simulate(const PipelineSchedule &schedule,
+                const ProgramSeconds &program_s,
+                const CommunicationModel &model) {
+  Simulation simulation(schedule, model, program_s);
   Timing timing;
   timing.runs.resize(schedule.stages);
   timing.busy_s.resize(schedule.stages);

@@ -12,6 +12,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -54,6 +55,12 @@ public:
   /// rank failed; the message is then the same on all ranks.
   virtual at::Tensor wait() = 0;
   virtual bool done() const = 0;
+  /// By the steady clock, once it is done: from when its turn on this rank
+  /// came, so with the wait for other members. Zero where nothing was sent.
+  struct Span {
+    std::chrono::steady_clock::time_point begin, end;
+  };
+  virtual Span span() const { return {}; }
 };
 using WorkPtr = std::shared_ptr<Work>;
 

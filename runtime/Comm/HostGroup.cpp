@@ -36,6 +36,7 @@ class HostWork final : public Work {
 public:
   at::Tensor wait() override;
   bool done() const override;
+  Span span() const override;
 
   std::shared_ptr<GroupState> group;
   PreparedCall prepared;
@@ -45,6 +46,7 @@ public:
   // Guarded by GroupState::mutex.
   bool isDone = false;
   std::string error;
+  Span moved;
 };
 
 struct GroupState {
@@ -88,6 +90,11 @@ struct GroupState {
 bool HostWork::done() const {
   std::lock_guard<std::mutex> lock(group->mutex);
   return isDone;
+}
+
+Work::Span HostWork::span() const {
+  std::lock_guard<std::mutex> lock(group->mutex);
+  return moved;
 }
 
 at::Tensor HostWork::wait() {
@@ -210,6 +217,8 @@ void GroupState::run() {
       busy = true;
     }
     std::string error;
+    Work::Span moved;
+    moved.begin = std::chrono::steady_clock::now();
     try {
       context->failure.check();
       execute(*work);
@@ -229,6 +238,8 @@ void GroupState::run() {
     }
     {
       std::lock_guard<std::mutex> lock(mutex);
+      moved.end = std::chrono::steady_clock::now();
+      work->moved = moved;
       work->error = std::move(error);
       work->isDone = true;
       busy = false;

@@ -121,7 +121,7 @@ comm::CollectiveCall callOf(const BoundCollective &bound) {
 }
 
 at::Tensor runCollective(const BoundCollective &bound, const at::Tensor &input,
-                         const at::Tensor &out) {
+                         const at::Tensor &out, comm::Work::Span *moved) {
   if (bound.kind == plan::Collective::AllSlice) {
     int64_t size = input.size(bound.dim) / bound.members;
     at::Tensor part = input.narrow(bound.dim, bound.index * size, size);
@@ -142,7 +142,11 @@ at::Tensor runCollective(const BoundCollective &bound, const at::Tensor &input,
   if (out.defined() && input.is_alias_of(out) &&
       !(bound.kind == plan::Collective::AllReduce && isSameMemory(input, out)))
     call.input = input.clone();
-  return bound.group->start(std::move(call))->wait();
+  comm::WorkPtr work = bound.group->start(std::move(call));
+  at::Tensor result = work->wait();
+  if (moved)
+    *moved = work->span();
+  return result;
 }
 
 } // namespace nxdt::runtime

@@ -61,9 +61,10 @@ comm::CollectiveCall callOf(const BoundCollective &bound);
 
 /// The result: `out` where that is defined (the buffer it is bound to), else a
 /// tensor of its own or, for all_slice, a view of `input`. Returns when it is
-/// there. Throws CommError if any rank failed.
+/// there, and sets `moved` if given. Throws CommError if any rank failed.
 at::Tensor runCollective(const BoundCollective &bound, const at::Tensor &input,
-                         const at::Tensor &out);
+                         const at::Tensor &out,
+                         comm::Work::Span *moved = nullptr);
 
 } // namespace nxdt::runtime
 

@@ -17,6 +17,7 @@
 #include "runtime/Executor/Device.h"
 #include "runtime/Executor/Messages.h"
 #include "runtime/Executor/Pending.h"
+#include "runtime/Executor/Recorder.h"
 #include "runtime/Executor/ScheduleRun.h"
 #include "runtime/Executor/Vjp.h"
 
@@ -93,7 +94,7 @@ struct Executor::Impl {
     for (const plan::Program &program : plan.programs)
       programs.push_back(bindProgram(program));
     schedules.emplace(plan, bindChannels(plan, mesh, options.world), device,
-                      carries);
+                      carries, options.recorder);
     findChanging();
   }
 
@@ -230,8 +231,16 @@ struct Executor::Impl {
     return result;
   }
 
+  /// Now while it is recorded, and nothing otherwise.
+  std::optional<Recorder::Clock::time_point> recordedFrom() const {
+    if (!options.recorder || !options.recorder->isOn())
+      return std::nullopt;
+    return Recorder::Clock::now();
+  }
+
   void run(size_t index, int64_t microBatch) {
     const plan::Program &program = plan.programs[index];
+    auto begin = recordedFrom();
     BoundProgram &bound = programs[index];
     for (const BoundCarry &carry : bound.carries)
       bound.values[carry.value] = carries.take(carry.buffer, microBatch);
@@ -241,6 +250,19 @@ struct Executor::Impl {
     for (const BoundCarry &carry : bound.carries)
       if (at::Tensor &value = bound.values[carry.value]; value.defined())
         carries.put(carry.buffer, microBatch, std::exchange(value, {}));
+    if (begin)
+      options.recorder->add("run",
+                            program.name + " " + std::to_string(microBatch),
+                            microBatch, *begin);
+  }
+
+  void recordCollective(const plan::Program &program, size_t at,
+                        const comm::Work::Span &moved,
+                        Recorder::Clock::time_point begin) {
+    schedule::TraceEvent event =
+        schedule::collectiveEvent(plan, program, program.instructions[at]);
+    if (event.bytes >= 0)
+      options.recorder->addMoved(std::move(event), moved, begin);
   }
 
   void runInstructions(const plan::Program &program, BoundProgram &bound) {
@@ -285,8 +307,12 @@ struct Executor::Impl {
     std::vector<at::Tensor> &values = bound.values;
     int32_t index = collective.outs[0];
     at::Tensor out = collective.outBuffer < 0 ? at::Tensor() : values[index];
-    at::Tensor result =
-        runCollective(collective, values[collective.inputs[0]], out);
+    auto begin = recordedFrom();
+    comm::Work::Span moved;
+    at::Tensor result = runCollective(collective, values[collective.inputs[0]],
+                                      out, begin ? &moved : nullptr);
+    if (begin)
+      recordCollective(program, at, moved, *begin);
     if (check)
       checkResult(program.values[index], result, 0);
     values[index] = collective.outBuffer < 0
@@ -303,7 +329,12 @@ struct Executor::Impl {
               BoundProgram &bound, bool check) {
     const BoundCollective &collective =
         std::get<BoundStart>(bound.instructions[wait.start]).collective;
-    std::vector<at::Tensor> made = pending.wait(wait.start);
+    auto begin = recordedFrom();
+    comm::Work::Span moved;
+    std::vector<at::Tensor> made =
+        pending.wait(wait.start, begin ? &moved : nullptr);
+    if (begin)
+      recordCollective(program, wait.start, moved, *begin);
     for (size_t i = 0; i < made.size(); ++i) {
       int32_t index = collective.outs[i];
       if (check)
@@ -437,8 +468,8 @@ int Executor::find(std::string_view program) const {
   return -1;
 }
 
-void Executor::run(int program) {
-  impl->run(size_t(program), /*microBatch=*/0);
+void Executor::run(int program, int64_t microBatch) {
+  impl->run(size_t(program), microBatch);
 }
 
 void Executor::run(std::string_view program) {

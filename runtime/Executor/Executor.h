@@ -26,6 +26,8 @@
 
 namespace nxdt::runtime {
 
+class Recorder;
+
 struct ExecutorOptions {
   /// The plan's name in messages (its path).
   std::string what = "plan";
@@ -46,6 +48,9 @@ struct ExecutorOptions {
   std::function<void(const plan::Program &program, size_t index,
                      const std::vector<at::Tensor> &values)>
       observer = {};
+  /// While it is on, programs, collectives and messages are recorded; it must
+  /// outlive the executor. Null: never.
+  Recorder *recorder = nullptr;
 };
 
 class Executor {
@@ -72,7 +77,8 @@ public:
   /// program, instruction, operator, module and the types of the arguments;
   /// buffers may then have been changed by earlier instructions. CommError, as
   /// it is, if a rank failed.
-  void run(int program);
+  /// `microBatch` is for the recorder.
+  void run(int program, int64_t microBatch = 0);
   /// The same by name; UserError if the plan lacks it.
   void run(std::string_view program);
 

@@ -105,7 +105,8 @@ void PendingCollectives::start(size_t index, const BoundCollective &bound,
   pending.work = bound.group->start(std::move(call));
 }
 
-std::vector<at::Tensor> PendingCollectives::wait(size_t index) {
+std::vector<at::Tensor> PendingCollectives::wait(size_t index,
+                                                 comm::Work::Span *moved) {
   auto it = list.find(index);
   if (it == list.end())
     throw UserError("waits for what was not started");
@@ -118,6 +119,8 @@ std::vector<at::Tensor> PendingCollectives::wait(size_t index) {
     return pending.inputs;
   }
   at::Tensor result = pending.work->wait();
+  if (moved)
+    *moved = pending.work->span();
   if (!pending.packed.defined())
     return {result};
   return unpack(*pending.bound, pending.inputs, result);

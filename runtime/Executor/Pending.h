@@ -24,9 +24,9 @@ public:
   /// Starts what instruction `index` says. `values` are the program's.
   void start(size_t index, const BoundCollective &bound,
              const std::vector<at::Tensor> &values);
-  /// The results of what instruction `index` started, in their order. Throws
-  /// CommError if any rank failed.
-  std::vector<at::Tensor> wait(size_t index);
+  /// The results of what instruction `index` started, in their order; sets
+  /// `moved` if given. Throws CommError if any rank failed.
+  std::vector<at::Tensor> wait(size_t index, comm::Work::Span *moved = nullptr);
   /// UserError if something under way reads or writes the memory of `tensor`,
   /// which an instruction is about to change. Such a plan would compute
   /// something else each time.

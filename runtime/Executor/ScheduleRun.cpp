@@ -8,6 +8,7 @@
 #include "nxdt/Plan/Family.h"
 #include "nxdt/Support/UserError.h"
 #include "runtime/Checkpoint/TorchTensor.h"
+#include "runtime/Executor/Recorder.h"
 
 #include "ATen/ops/empty.h"
 
@@ -85,8 +86,21 @@ void ScheduleRun::wait(const plan::Action &action) {
   auto it = works.find({action.index, action.microBatch});
   comm::WorkPtr work = std::move(it->second);
   works.erase(it);
+  auto begin = Recorder::Clock::now();
   at::Tensor tensor = work->wait();
   const plan::Channel &channel = plan.channels[size_t(action.index)];
+  if (recorder && recorder->isOn()) {
+    // Of a message its receiver's half is recorded.
+    schedule::TraceEvent event;
+    event.thread = "receive " + channel.name;
+    event.category = "transfer";
+    event.name = channel.name + " " + std::to_string(action.microBatch);
+    event.microBatch = action.microBatch;
+    event.from = channel.peer;
+    event.bytes = int64_t(tensor.nbytes());
+    recorder->addMoved(
+        event, channel.isSend ? comm::Work::Span() : work->span(), begin);
+  }
   if (!channel.isSend)
     carries.put(channel.buffer, action.microBatch, std::move(tensor));
 }

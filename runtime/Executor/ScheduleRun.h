@@ -20,6 +20,8 @@
 
 namespace nxdt::runtime {
 
+class Recorder;
+
 /// The tensors of carries, by buffer and micro-batch. What a schedule does with
 /// them is in order: plan::verify has run it.
 class Carries {
@@ -56,9 +58,10 @@ std::vector<comm::Group *> bindChannels(const plan::Plan &plan,
 class ScheduleRun {
 public:
   ScheduleRun(const plan::Plan &plan, std::vector<comm::Group *> channels,
-              c10::Device device, Carries &carries)
+              c10::Device device, Carries &carries,
+              Recorder *recorder = nullptr)
       : plan(plan), channels(std::move(channels)), device(device),
-        carries(carries) {}
+        carries(carries), recorder(recorder) {}
 
   /// Calls `runProgram` with the index of a program and a micro-batch for each
   /// `run`. Throws CommError if any rank failed. After any exception nothing
@@ -74,6 +77,7 @@ private:
   std::vector<comm::Group *> channels;
   c10::Device device;
   Carries &carries;
+  Recorder *recorder;
   /// By channel and micro-batch: started, not waited for.
   std::map<std::pair<int32_t, int64_t>, comm::WorkPtr> works;
 };

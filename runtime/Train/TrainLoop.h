@@ -25,6 +25,7 @@
 #include "runtime/Train/ModelState.h"
 #include "runtime/Train/PlanFolder.h"
 #include "runtime/Train/Ranks.h"
+#include "runtime/Train/StepTrace.h"
 #include "runtime/Train/StepTraffic.h"
 #include "runtime/Train/StopSignal.h"
 
@@ -39,12 +40,16 @@ namespace nxdt::runtime {
 
 class Trainer {
 public:
-  Trainer(PlanFolder &folder, std::FILE *out, comm::RankView *world)
+  Trainer(PlanFolder &folder, std::FILE *out, comm::RankView *world,
+          TraceRequest request = {})
       : config(folder.config), out(out), ranks(world), peers(ranks),
         loading(std::in_place, world, comm::Phase::Loading),
         family(plan::buffersOf(folder.family)),
+        trace(std::move(request), ranks),
         executor(std::move(stageOf(folder, world)),
-                 {folder.planPath, false, world}),
+                 {.what = folder.planPath,
+                  .world = world,
+                  .recorder = &trace.recorder}),
         traffic(executor.plan(), config.numMicroBatches(), world),
         rows(executor), inputs(executor), state(executor, family),
         dataset(Dataset::open(trainDir(), executor.plan().sequenceLength,
@@ -90,6 +95,7 @@ private:
   RankPeers peers;
   std::optional<Ranks::Scope> loading; ///< until the first step
   plan::PlanFamily family;             ///< the buffers of all stages
+  StepTrace trace;
   Executor executor;
   StepTraffic traffic;
   DataRows rows;

@@ -129,6 +129,7 @@ bool Trainer::shouldStop() {
 }
 
 void Trainer::setInputs(int program, int64_t microBatch) {
+  Clock::time_point begin = Clock::now();
   int64_t first = order.firstOfMicroBatch(step, microBatch, rows.ofAllRanks);
   inputs.fill(program,
               [&] { return dataset.batch(first + rows.first, rows.count); });
@@ -143,6 +144,9 @@ void Trainer::setInputs(int program, int64_t microBatch) {
   if (executor.hasSchedule("train_step"))
     stream += " " + executor.plan().programs[size_t(program)].name;
   at::manual_seed(streamOf(uint64_t(config.seed), stream));
+  if (trace.recorder.isOn())
+    trace.recorder.add("input", "input " + std::to_string(microBatch),
+                       microBatch, begin);
 }
 
 /// Loss and norm are the same on all ranks.
@@ -183,6 +187,7 @@ void Trainer::trainStep() {
   if (const at::Tensor *number = executor.findBuffer("step"))
     number->fill_(double(step + 1));
   traffic.begin();
+  trace.begin(step + 1);
   executor.run("begin_step");
   if (executor.hasSchedule("train_step")) {
     executor.runSchedule("train_step", [this](int program, int64_t microBatch) {
@@ -192,7 +197,7 @@ void Trainer::trainStep() {
     int trainStep = executor.find("train_step");
     for (int64_t i = 0; i < config.numMicroBatches(); ++i) {
       setInputs(trainStep, i);
-      executor.run(trainStep);
+      executor.run(trainStep, i);
     }
   }
   executor.run("finish_step");
@@ -206,10 +211,14 @@ void Trainer::trainStep() {
   synchronize(executor.device());
   traffic.end();
   ++step;
+  double stepTimeS = secondsSince(begin);
+  trace.end(step, ranks.size() > 1
+                      ? plan::stageOf(executor.mesh(), executor.rank())
+                      : 0);
 
   metrics.step = step;
   metrics.consumedSamples = step * config.data.globalBatchSize;
-  metrics.stepTimeS = secondsSince(begin);
+  metrics.stepTimeS = stepTimeS;
   metrics.tokensPerS =
       double(config.data.globalBatchSize * executor.plan().sequenceLength) /
       metrics.stepTimeS;
@@ -320,7 +329,12 @@ int Trainer::run(int threads) {
   int64_t baseBytes = currentBytes(executor.device());
   resetPeak(executor.device());
   int64_t firstStep = step;
+  trace.plan(firstStep + 1, config.trainer.maxSteps);
   loop();
+  if (trace.isMissing())
+    progress.message("no trace in " + trace.asked().path +
+                     ": the run has ended before its step " +
+                     std::to_string(trace.asked().step));
   if (evaluation.enabled() && lastEvaluated != step && !stopSignal &&
       step > firstStep)
     evaluate();
@@ -352,7 +366,8 @@ struct Nowhere {
 
 } // namespace
 
-int train(PlanFolder folder, std::FILE *out, TrainWorld world) {
+int train(PlanFolder folder, std::FILE *out, TrainWorld world,
+          TraceRequest trace) {
   installCountingAllocator();
   int threads = setThreads(world.localRanks);
   // Fixed orders of summation where libtorch has a choice.
@@ -362,7 +377,7 @@ int train(PlanFolder folder, std::FILE *out, TrainWorld world) {
   bool isFirst = !world.view || world.view->rank() == 0;
   if (!isFirst && nowhere.file)
     out = nowhere.file;
-  Trainer trainer(folder, out, world.view);
+  Trainer trainer(folder, out, world.view, std::move(trace));
   // Of a pipeline, the plans of all other stages.
   folder.family = {};
   folder.planText.clear();

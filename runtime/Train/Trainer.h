@@ -9,6 +9,7 @@
 
 #include "runtime/Comm/RankView.h"
 #include "runtime/Train/PlanFolder.h"
+#include "runtime/Train/StepTrace.h"
 
 #include <cstdint>
 #include <cstdio>
@@ -30,7 +31,8 @@ struct TrainWorld {
 /// steps. UserError for everything that the user can act on, CommError if
 /// another rank failed; what is on disk is then whole: the checkpoints and the
 /// metrics of completed steps.
-int train(PlanFolder folder, std::FILE *out, TrainWorld world = {});
+int train(PlanFolder folder, std::FILE *out, TrainWorld world = {},
+          TraceRequest trace = {});
 
 } // namespace nxdt::runtime
 

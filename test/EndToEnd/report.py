@@ -222,6 +222,39 @@ def options(programs):
         check(done.returncode == 1 and piece in done.stderr and done.stderr.count("\n") == 1, f"{arguments}: {done.stderr}")
 
 
+def times(programs, work):
+    """Only with a cluster; twice as fast in all is twice as fast; the parts make the whole."""
+    plain = programs.succeed("nxdt-opt", CONFIG, "--report").stdout
+    check("not given without --cluster FILE" in plain, f"times without a cluster:\n{plain}")
+    check("time" not in json.loads(programs.succeed("nxdt-opt", CONFIG, "--report=json").stdout), "times in JSON without a cluster")
+    steps = []
+    for factor in (1, 2):
+        link = f"{{latency_s: {1e-5 / factor:.2e}, bytes_per_s: {1e9 * factor:.2e}}}"
+        (work / "cluster.yaml").write_text(
+            f"ranks_per_node: 8\ndevices:\n  - f32_flops_per_s: {1e11 * factor:.2e}\n    bf16_flops_per_s: {1e11 * factor:.2e}\n    efficiency: 0.5\n"
+            f"    memory_bytes_per_s: {1e10 * factor:.2e}\n    overhead_s: {1e-6 / factor:.2e}\nintra_node: {link}\ninter_node: {link}\n"
+        )
+        for overrides in ([], ["distributed_strategy.tensor_model_parallel_size=1", "distributed_strategy.pipeline_model_parallel_size=2", "data.micro_batch_size=2"]):
+            time = json.loads(programs.succeed("nxdt-opt", CONFIG, "--report=json", "--cluster", work / "cluster.yaml", *overrides).stdout)["time"]
+            check(abs(sum(time["phases_s"].values()) - time["step_s"]) < 1e-9, f"the phases are not the step: {time}")
+            for stage in time["stages"]:
+                check(abs(sum(stage.values()) - time["step_s"]) < 1e-9 and min(stage.values()) > -1e-12, f"a stage's parts are not the step: {time}")
+            check((time["bubble"] > 0.05) == (len(time["stages"]) == 2), f"the bubble: {time}")
+            steps.append(time["step_s"])
+    for slow, fast in ((0, 2), (1, 3)):
+        check(abs(steps[slow] / steps[fast] - 2) < 1e-6, f"not twice as fast: {steps}")
+    shown = programs.succeed("nxdt-opt", CONFIG, "--report", "--cluster", work / "cluster.yaml").stdout
+    check("tokens per second" in shown and "waits for collectives" in shown, f"no times:\n{shown}")
+    both = programs.succeed("nxdt-opt", CONFIG, "--diff", CONFIG, "--cluster", work / "cluster.yaml").stdout
+    check("time of an optimizer step" in both, f"no times:\n{both}")
+    for arguments, piece in (
+        (["--report", "--cluster", work / "none.yaml"], "none.yaml"),
+        (["--cluster", work / "cluster.yaml"], "--cluster needs --report"),
+    ):
+        done = programs.run("nxdt-opt", CONFIG, *arguments)
+        check(done.returncode == 1 and piece in done.stderr and done.stderr.count("\n") == 1, f"{arguments}: {done.stderr}")
+
+
 def test():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bin", required=True)
@@ -236,6 +269,7 @@ def test():
     explain(programs, work)
     diff(programs, work)
     budget(programs, work)
+    times(programs, work)
 
 
 if __name__ == "__main__":

@@ -48,8 +48,13 @@ const char *nxdt::driverUsage() {
          "                       lowered; or 'plan', or 'schedule':\n"
          "                       what each stage of a pipeline does, with a "
          "picture\n"
-         "  --trace=FILE         the predicted timeline of a pipeline, for "
+         "  --trace=FILE         the predicted timeline of an optimizer step, "
+         "for "
          "ui.perfetto.dev\n"
+         "  --cluster FILE       what it runs on: times in seconds in "
+         "--report, --diff, --trace and\n"
+         "                       --emit=schedule (docs/Cost.md; nxdt-run "
+         "--calibrate writes one)\n"
          "  -o PATH              where to write it: a file; for 'plan' a "
          "folder that nxdt-run --plan takes\n"
          "  --origins            names values in the IR from 'step' on and in "
@@ -104,6 +109,7 @@ static DriverOptions parseArguments(int argc, char **argv) {
         takeOption("--explain", argc, argv, i, options.explain) ||
         takeOption("--diff", argc, argv, i, options.diff) ||
         takeOption("--trace", argc, argv, i, options.trace) ||
+        takeOption("--cluster", argc, argv, i, options.cluster) ||
         takeOption("-o", argc, argv, i, options.output))
       continue;
     if (argument == "--origins") {
@@ -151,6 +157,11 @@ static DriverOptions parseArguments(int argc, char **argv) {
   if (!options.trace.empty() && !isWhole)
     throw UserError("--trace needs the whole compilation, not --emit=" +
                     options.emit);
+  bool tellsTimes = !options.report.empty() || !options.diff.empty() ||
+                    !options.trace.empty() || options.emit == "schedule";
+  if (!options.cluster.empty() && !tellsTimes)
+    throw UserError("--cluster needs --report, --diff, --trace or "
+                    "--emit=schedule");
   if (options.emit.empty() && !options.output.empty())
     throw UserError("-o needs --emit=PHASE");
   return options;
@@ -164,7 +175,11 @@ struct Compiled {
       : loaded(loadRunConfig({path, options.overrides, forExecution})),
         compilation(loaded.run,
                     {options.emit, options.dumpPhases, options.markOrigins,
-                     options.overlapCollectives}) {
+                     options.overlapCollectives}),
+        cluster(options.cluster) {
+    // Before the work, not after it.
+    if (!cluster.empty())
+      loadCluster(cluster);
     if (forExecution)
       for (const std::string &notice : loaded.notices)
         llvm::errs() << "note: " << notice << '\n';
@@ -172,7 +187,17 @@ struct Compiled {
 
   bool run() { return mlir::succeeded(compilation.run()); }
   StrategyReport report() {
-    return makeReport(loaded.run, compilation.family(), compilation.lowered());
+    StrategyReport report =
+        makeReport(loaded.run, compilation.family(), compilation.lowered());
+    if (!cluster.empty())
+      addTimes(report, model(), cluster);
+    return report;
+  }
+  CostModel model() {
+    if (cluster.empty())
+      return CostModel(compilation.lowered(), compilation.family());
+    return CostModel(compilation.lowered(), compilation.family(),
+                     loadCluster(cluster));
   }
   /// With what it would be if nothing were computed again.
   StrategyReport fullReport() {
@@ -199,6 +224,7 @@ struct Compiled {
 
   LoadedConfig loaded;
   Compilation compilation;
+  std::string cluster;
 };
 } // namespace
 
@@ -251,15 +277,16 @@ static int run(const DriverOptions &options) {
     return runDiff(compiled, options);
   if (!options.trace.empty())
     writeText(options.trace,
-              scheduleTrace(compilation.lowered(), compilation.family()));
+              stepTrace(compiled.model(), config.numMicroBatches()));
   if (options.emit == "plan") {
     compiled.checkBudget();
     writePlanFolder(config, compilation.family(), options.output);
     return 0;
   }
   if (options.emit == "schedule") {
-    writeText(options.output,
-              scheduleText(compilation.lowered(), compilation.family()));
+    writeText(
+        options.output,
+        scheduleText(compiled.model(), compilation.family(), options.cluster));
     return 0;
   }
   if (!options.emit.empty()) {

@@ -24,6 +24,7 @@ struct DriverOptions {
   std::string explain; ///< a parameter, buffer or module
   std::string diff;    ///< the other configuration
   std::string trace;   ///< file of the predicted timeline
+  std::string cluster; ///< what it runs on: a file
   bool markOrigins = false;
   bool overlapCollectives = true;
 };

@@ -15,6 +15,7 @@
 #include "nxdt/Config/Load.h"
 #include "nxdt/Support/Compiler.h"
 #include "nxdt/Support/UserError.h"
+#include "runtime/Calibrate/Calibrate.h"
 #include "runtime/Comm/Failure.h"
 
 #include "c10/util/Exception.h"
@@ -53,6 +54,11 @@ static int runNxdt(int argc, char **argv) {
     return run::simulateStrategy(options);
   comm::ProcessEnvironment process =
       comm::readProcessEnvironment(comm::currentEnvironment());
+  if (options.action == run::Options::Action::Calibrate) {
+    if (!process.isLaunched())
+      return run::launch(runtime::calibrationRanks(), {argv, argv + argc});
+    return run::calibrateRank(options, process);
+  }
   if (!process.isLaunched())
     if (int64_t ranks = run::localRanks(options); ranks > 1)
       return run::launch(ranks, {argv, argv + argc});

@@ -21,13 +21,29 @@ bool isOverride(const std::string &argument) {
   return argument.starts_with("~") || argument.find('=') != std::string::npos;
 }
 
-int64_t positiveNumber(const std::string &text) {
+int64_t positiveNumber(const char *option, const std::string &text) {
   int64_t value = 0;
   auto [end, error] =
       std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || value < 1)
-    throw UserError("--steps takes a number from 1 up, not '" + text + "'");
+    throw UserError(std::string(option) + " takes a number from 1 up, not '" +
+                    text + "'");
   return value;
+}
+
+/// "--name=value" or "--name value".
+bool takeValue(const char *name, const std::vector<std::string> &arguments,
+               size_t &i, std::string &value) {
+  const std::string &argument = arguments[i];
+  if (argument.starts_with(std::string(name) + "="))
+    value = argument.substr(argument.find('=') + 1);
+  else if (argument != name)
+    return false;
+  else if (i + 1 < arguments.size())
+    value = arguments[++i];
+  if (value.empty())
+    throw UserError(std::string(name) + " needs a value");
+  return true;
 }
 
 bool takeSimulate(const std::vector<std::string> &arguments, size_t &i,
@@ -36,7 +52,8 @@ bool takeSimulate(const std::vector<std::string> &arguments, size_t &i,
   if (argument == "--steps" || argument.starts_with("--steps=")) {
     if (argument == "--steps" && i + 1 == arguments.size())
       throw UserError("--steps needs a number");
-    out.steps = positiveNumber(argument == "--steps"
+    out.steps = positiveNumber("--steps",
+                               argument == "--steps"
                                    ? arguments[++i]
                                    : argument.substr(argument.find('=') + 1));
     out.stepsGiven = true;
@@ -65,6 +82,14 @@ const char *usage() {
          "or srun it is one of theirs.\n"
          "\n"
          "  --plan DIR               a folder with plan.json and config.yaml\n"
+         "  --trace=FILE             writes the measured timeline of a step of "
+         "all ranks, for ui.perfetto.dev,\n"
+         "                           with the names of nxdt-opt --trace\n"
+         "  --trace-step=N           which step of this run (default 3, or the "
+         "last)\n"
+         "  --calibrate=FILE         instead: measures this host, some "
+         "seconds, and writes a file for\n"
+         "                           nxdt-opt --cluster\n"
          "  --simulate               instead of training: all ranks in this "
          "process for --steps N steps\n"
          "                           (default 2), compared with the same model "
@@ -122,11 +147,24 @@ Options parseOptions(const std::vector<std::string> &arguments) {
     }
     if (takeSimulate(arguments, i, out))
       continue;
+    if (takeValue("--calibrate", arguments, i, out.calibration)) {
+      out.action = Options::Action::Calibrate;
+      continue;
+    }
+    if (takeValue("--trace", arguments, i, out.trace))
+      continue;
+    if (std::string number; takeValue("--trace-step", arguments, i, number)) {
+      out.traceStep = positiveNumber("--trace-step", number);
+      out.traceStepGiven = true;
+      continue;
+    }
     if (argument.starts_with("-") && argument != "-")
-      throw UserError("unknown option '" + argument +
-                      "' (known: --plan, --simulate, --simulate-ops, "
-                      "--simulate-after-each-pass, --steps, --help-config, "
-                      "--help)");
+      throw UserError(
+          "unknown option '" + argument +
+          "' (known: --plan, --simulate, --simulate-ops, "
+          "--simulate-after-each-pass, --steps, --trace, --calibrate, "
+          "--trace-step, --help-config, "
+          "--help)");
     if (isOverride(argument)) {
       out.overrides.push_back(argument);
       continue;
@@ -143,9 +181,21 @@ Options parseOptions(const std::vector<std::string> &arguments) {
   if (out.stepsGiven && out.action != Options::Action::Simulate)
     throw UserError("--steps belongs to --simulate; a training run ends with "
                     "trainer.max_steps");
+  if (out.traceStepGiven && out.trace.empty())
+    throw UserError("--trace-step belongs to --trace");
+  if (!out.trace.empty() && out.action != Options::Action::Train)
+    throw UserError("--trace records training, which --simulate does not do");
   if (out.simulateAfterEachPass && !out.planFolder.empty())
     throw UserError("--simulate-after-each-pass compiles a configuration: give "
                     "CONFIG.yaml instead of --plan");
+  if (!out.calibration.empty()) {
+    if (!out.config.empty() || !out.planFolder.empty() ||
+        !out.overrides.empty() || !out.trace.empty() ||
+        out.action != Options::Action::Calibrate)
+      throw UserError("--calibrate measures this host: it goes with nothing "
+                      "else");
+    return out;
+  }
   if (out.config.empty() == out.planFolder.empty())
     throw UserError(out.config.empty()
                         ? "no configuration given (nxdt-run --help)"

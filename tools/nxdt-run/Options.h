@@ -17,6 +17,7 @@ struct Options {
   enum class Action {
     Train,
     Simulate,
+    Calibrate,
     Help,
     HelpConfig
   } action = Action::Train;
@@ -24,6 +25,11 @@ struct Options {
   std::string planFolder;    ///< --plan, or empty
   std::string configSection; ///< of --help-config, or empty
   std::vector<std::string> overrides;
+  // Of Action::Train.
+  std::string trace; ///< --trace, or empty
+  int64_t traceStep = 3;
+  bool traceStepGiven = false;
+  std::string calibration; ///< of Action::Calibrate: the file to write
   // Of Action::Simulate.
   int64_t steps = 2;
   bool stepsGiven = false;

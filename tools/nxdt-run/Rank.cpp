@@ -9,6 +9,7 @@
 #include "nxdt/Config/Load.h"
 #include "nxdt/Support/Compiler.h"
 #include "nxdt/Support/UserError.h"
+#include "runtime/Calibrate/Calibrate.h"
 #include "runtime/Comm/ExitCodes.h"
 #include "runtime/Comm/Launcher.h"
 #include "runtime/Comm/World.h"
@@ -18,6 +19,7 @@
 #include "c10/util/Exception.h"
 
 #include <cstdio>
+#include <fstream>
 #include <unistd.h>
 
 namespace nxdt::run {
@@ -93,7 +95,8 @@ int trainIn(comm::World &world, const Options &options,
                      runtime::groupSpecs(folder.family),
                      runtime::channelSpecs(folder.family));
   int code =
-      runtime::train(std::move(folder), stdout, {&world, process.localSize});
+      runtime::train(std::move(folder), stdout, {&world, process.localSize},
+                     {options.trace, options.traceStep});
   world.finish();
   return code;
 }
@@ -135,6 +138,25 @@ int trainRank(const Options &options, const comm::ProcessEnvironment &process) {
   } catch (const std::exception &e) {
     world->abort(e);
   }
+}
+
+int calibrateRank(const Options &options,
+                  const comm::ProcessEnvironment &process) {
+  std::unique_ptr<comm::World> world = comm::World::create(
+      process, comm::worldOptions(comm::currentEnvironment()));
+  plan::Mesh mesh = plan::Mesh::nxd(1, world->size(), 1, 1);
+  world->createGroups(mesh, {"dp", runtime::worldSpec(mesh)}, {});
+  std::string text = runtime::calibrate(*world, comm::availableCores());
+  if (world->rank() == 0) {
+    std::ofstream file(options.calibration);
+    file << text;
+    file.close();
+    if (!file)
+      world->abort(
+          UserError("--calibrate: cannot write " + options.calibration));
+  }
+  world->finish();
+  return 0;
 }
 
 } // namespace nxdt::run

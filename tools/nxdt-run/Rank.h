@@ -29,6 +29,10 @@ int launch(int64_t ranks, const std::vector<std::string> &arguments);
 /// ranks, an error of this one or of another ends the process here.
 int trainRank(const Options &options, const comm::ProcessEnvironment &process);
 
+/// One of the processes of --calibrate; rank 0 writes the file.
+int calibrateRank(const Options &options,
+                  const comm::ProcessEnvironment &process);
+
 } // namespace nxdt::run
 
 #endif // NXDT_TOOLS_NXDT_RUN_RANK_H

@@ -36,6 +36,12 @@ struct FlopCount {
 FlopCount countFlops(mlir::ModuleOp module, const plan::Plan &plan,
                      int64_t stage, int64_t microBatches);
 
+/// FLOPs of one operation of such a program.
+double operatorFlops(mlir::Operation *op);
+
+/// Whether its result is the operand's memory: it moves nothing.
+bool makesView(mlir::Operation *op);
+
 /// FLOPs of one run of a program of a stage's plan, by its name.
 double programFlops(mlir::ModuleOp module, llvm::StringRef program);
 

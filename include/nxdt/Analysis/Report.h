@@ -12,6 +12,7 @@
 #ifndef NXDT_ANALYSIS_REPORT_H
 #define NXDT_ANALYSIS_REPORT_H
 
+#include "nxdt/Analysis/Cost.h"
 #include "nxdt/Analysis/Flops.h"
 #include "nxdt/Config/RunConfig.h"
 #include "nxdt/Emit/MemoryPrediction.h"
@@ -74,7 +75,12 @@ struct StrategyReport {
   FlopCount flops;
   double flopsOfAllRanks = 0; ///< in an optimizer step
 
-  // With a pipeline: all above but mesh, ranks, parameters and batches are of
+  /// Only with --cluster.
+  std::optional<StepTime> time;
+  std::string cluster; ///< its file
+
+  // With a pipeline: all above but mesh, ranks, parameters, batches and time
+  // are of
   // one stage's ranks, in the whole report those of the stage that needs most
   // memory.
   int64_t stage = -1;
@@ -91,6 +97,10 @@ StrategyReport makeReport(const RunConfig &run, const plan::PlanFamily &family,
 /// Sets keptMemory, of all stages too, from the plans of the same configuration
 /// without recomputation.
 void addKeptMemory(StrategyReport &report, const plan::PlanFamily &kept);
+
+/// Sets time and cluster.
+void addTimes(StrategyReport &report, const CostModel &model,
+              const std::string &cluster);
 
 /// One to two screens.
 std::string reportText(const StrategyReport &report);

@@ -5,29 +5,28 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Passes take what their FLOPs are, in units of the average forward pass;
-// messages take no time.
+// With a cluster all times are seconds on it. Without one passes take what
+// their FLOPs are, in units of the average forward pass; all else takes no
+// time.
 //
 //===----------------------------------------------------------------------===//
 #ifndef NXDT_ANALYSIS_TIMELINE_H
 #define NXDT_ANALYSIS_TIMELINE_H
 
-#include "nxdt/Plan/Plan.h"
-
-#include "mlir/IR/BuiltinOps.h"
+#include "nxdt/Analysis/Cost.h"
 
 #include <string>
 
 namespace nxdt {
 
 /// For train_step and eval_step: what lies where, a picture, and the actions of
-/// each stage. `module`: what `family` was emitted from. UserError without a
-/// pipeline.
-std::string scheduleText(mlir::ModuleOp module, const plan::PlanFamily &family);
+/// each stage. UserError without a pipeline. `cluster`: "", or its file.
+std::string scheduleText(const CostModel &model, const plan::PlanFamily &family,
+                         const std::string &cluster);
 
-/// train_step in Chrome's trace format, for ui.perfetto.dev.
-std::string scheduleTrace(mlir::ModuleOp module,
-                          const plan::PlanFamily &family);
+/// An optimizer step in Chrome's trace format, for ui.perfetto.dev: with the
+/// names of what nxdt-run --trace measures.
+std::string stepTrace(const CostModel &model, int64_t microBatches);
 
 } // namespace nxdt
 

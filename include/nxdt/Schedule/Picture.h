@@ -8,6 +8,7 @@
 #define NXDT_SCHEDULE_PICTURE_H
 
 #include "nxdt/Schedule/Timing.h"
+#include "nxdt/Schedule/Trace.h"
 
 namespace nxdt::schedule {
 
@@ -28,10 +29,10 @@ std::string table(const PipelineSchedule &schedule,
 /// "3/11": the bubble where all passes take the same time and messages none.
 std::string closedFormBubble(const PipelineProblem &problem);
 
-/// Chrome's trace format, for ui.perfetto.dev: a process per stage with a
-/// thread of runs ("forward.1 3") and one per channel that it receives from
-/// ("x.0 3"); an event per line, times in microseconds.
-std::string chromeTrace(const PipelineSchedule &schedule, const Timing &timing);
+/// A process per stage, each its own rank, with a thread of runs ("forward.1
+/// 3") and one per channel that it receives from ("x.0 3").
+std::vector<TraceProcess> traceOf(const PipelineSchedule &schedule,
+                                  const Timing &timing);
 
 } // namespace nxdt::schedule
 

@@ -7,7 +7,10 @@
 #ifndef NXDT_SCHEDULE_TIMING_H
 #define NXDT_SCHEDULE_TIMING_H
 
+#include "nxdt/Schedule/Problem.h"
 #include "nxdt/Schedule/Verify.h"
+
+#include <functional>
 
 namespace nxdt::schedule {
 
@@ -40,6 +43,13 @@ struct Timing {
 /// std::logic_error where it gets stuck.
 Timing simulate(const PipelineSchedule &schedule,
                 const PipelineProblem &problem,
+                const CommunicationModel &model = {});
+
+/// The same with the times of all programs.
+using ProgramSeconds =
+    std::function<double(int64_t stage, const Action &action)>;
+Timing simulate(const PipelineSchedule &schedule,
+                const ProgramSeconds &program_s,
                 const CommunicationModel &model = {});
 
 /// No schedule of the problem ends sooner: the longest of a micro-batch's way

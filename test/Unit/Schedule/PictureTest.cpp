@@ -88,19 +88,20 @@ TEST(Picture, TraceHoldsEveryRunAndTransfer) {
   problem.transfer_s = {0.25};
   Drawn drawn = draw(problem);
   nlohmann::json trace =
-      nlohmann::json::parse(chromeTrace(drawn.schedule, drawn.timing));
+      nlohmann::json::parse(chromeTrace(traceOf(drawn.schedule, drawn.timing)));
   int64_t runs = 0, transfers = 0;
   std::vector<std::string> names;
   for (const nlohmann::json &event : trace["traceEvents"]) {
     if (event["ph"] == "M") {
-      names.push_back(event["args"]["name"]);
+      if (event["args"].contains("name"))
+        names.push_back(event["args"]["name"]);
       continue;
     }
     EXPECT_EQ(event["ph"], "X");
     runs += event["cat"] == "run";
     transfers += event["cat"] == "transfer";
     if (event["name"] == "backward.1 1") {
-      EXPECT_EQ(event["pid"], 1);
+      EXPECT_EQ(event["pid"], 2);
       EXPECT_EQ(event["tid"], 0);
       EXPECT_EQ(event["ts"], 5.25e6);
       EXPECT_EQ(event["dur"], 2e6);
@@ -110,8 +111,29 @@ TEST(Picture, TraceHoldsEveryRunAndTransfer) {
   }
   EXPECT_EQ(runs, 8);
   EXPECT_EQ(transfers, 4);
-  EXPECT_EQ(names, (std::vector<std::string>{"stage 0", "run", "stage 1", "run",
-                                             "receive x.0", "receive dx.1"}));
+  EXPECT_EQ(names, (std::vector<std::string>{"stage 0", "run", "receive dx.1",
+                                             "stage 1", "run", "receive x.0"}));
+}
+
+TEST(Picture, TraceTellsRanksAndWhatIsMeasuredApart) {
+  TraceEvent event{"collectives tp", "collective", "all_reduce", 1, 1.5};
+  event.bytes = 64;
+  event.module = "model";
+  nlohmann::json trace = nlohmann::json::parse(
+      chromeTrace({{0, 0, true, {event}}, {0, 1, true, {}}}));
+  std::vector<std::string> told;
+  for (const nlohmann::json &line : trace["traceEvents"])
+    told.push_back(line["name"].get<std::string>() + " " + line["pid"].dump() +
+                   " " + line["args"].dump());
+  EXPECT_EQ(told, (std::vector<std::string>{
+                      R"(process_name 1 {"name":"stage 0"})",
+                      R"(process_labels 1 {"labels":"measured"})",
+                      R"(process_sort_index 1 {"sort_index":1})",
+                      R"(thread_name 1 {"name":"collectives tp"})",
+                      R"(all_reduce 1 {"bytes":64,"module":"model"})",
+                      R"(process_name 3 {"name":"stage 0, rank 1"})",
+                      R"(process_labels 3 {"labels":"measured"})",
+                      R"(process_sort_index 3 {"sort_index":3})"}));
 }
 
 } // namespace
