@@ -76,6 +76,18 @@ int64_t nxdt::totalBytes(const plan::MemoryReport &memory) {
   return total;
 }
 
+std::vector<std::pair<std::string, int64_t>>
+nxdt::filePeaks(const StrategyReport &report) {
+  if (!report.files)
+    return {};
+  int64_t state = report.totalBytes - report.memory.peakActivationBytes;
+  const plan::FileMemory &files = *report.files;
+  return {{"total, weights drawn", state + files.drawBytes},
+          {"total, resuming", state + files.resumeBytes},
+          {"total, resharding: max.", state + files.reshardBytes},
+          {"total, saving", state + files.saveBytes + files.tellBytes}};
+}
+
 std::vector<std::string> nxdt::causesOf(const plan::Plan &plan,
                                         const plan::Axes &group,
                                         std::vector<std::string> causes) {
@@ -172,8 +184,10 @@ groupCollectives(const plan::Plan &plan, plan::Stage stage,
   return groups;
 }
 
-static StrategyReport reportOf(const RunConfig &run, const plan::Plan &plan,
-                               ModuleOp module, int64_t stage) {
+static StrategyReport reportOf(const RunConfig &run,
+                               const plan::PlanFamily &family, ModuleOp module,
+                               int64_t stage) {
+  const plan::Plan &plan = family.stages[std::max<int64_t>(stage, 0)];
   StrategyReport report;
   report.configPath = run.configPath;
   report.mesh = plan.mesh;
@@ -187,6 +201,7 @@ static StrategyReport reportOf(const RunConfig &run, const plan::Plan &plan,
   report.origins = run.strategy.origins;
   report.memory = plan.memory;
   report.totalBytes = totalBytes(plan.memory);
+  report.files = plan::fileMemoryOf(family, std::max<int64_t>(stage, 0));
   report.peak = peakOf(plan);
   report.live = groupLive(report.peak);
   report.step = groupCollectives(plan, plan::Stage::Step, report);
@@ -254,8 +269,7 @@ StrategyReport nxdt::makeReport(const RunConfig &run,
   size_t largest = 0;
   double flops = 0;
   for (int64_t stage = 0; stage < stages; ++stage) {
-    reports.push_back(
-        reportOf(run, family.stages[stage], module, stages > 1 ? stage : -1));
+    reports.push_back(reportOf(run, family, module, stages > 1 ? stage : -1));
     StrategyReport &report = reports.back();
     if (stages > 1)
       report.layers = layersOf(module, stage, stages);

@@ -91,6 +91,9 @@ std::string nxdt::diffText(const RunConfig &runA, const StrategyReport &a,
   for (size_t i = 0; i < categoriesA.size(); ++i)
     bytes(categoriesA[i].first, categoriesA[i].second, categoriesB[i].second);
   bytes("total", a.totalBytes, b.totalBytes);
+  auto filesA = filePeaks(a), filesB = filePeaks(b);
+  for (size_t i = 0; i < std::min(filesA.size(), filesB.size()); ++i)
+    bytes(filesA[i].first, filesA[i].second, filesB[i].second);
 
   using Key = std::pair<std::string, plan::Collective>;
   std::map<Key, std::pair<plan::Traffic, plan::Traffic>> traffic;

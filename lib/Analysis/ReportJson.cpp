@@ -97,6 +97,15 @@ static Json toJson(const StrategyReport &report) {
                  {"step_of_all_ranks", report.flopsOfAllRanks},
                  {"run", report.flopsOfAllRanks * report.maxSteps},
                  {"evaluation", f.evaluation}}}};
+  if (report.files) {
+    int64_t state = report.totalBytes - m.peakActivationBytes;
+    root["memory"]["files"] = {
+        {"draw_total_bytes", state + report.files->drawBytes},
+        {"resume_total_bytes", state + report.files->resumeBytes},
+        {"reshard_total_bytes", state + report.files->reshardBytes},
+        {"save_total_bytes",
+         state + report.files->saveBytes + report.files->tellBytes}};
+  }
   if (report.keptMemory)
     root["memory"]["without_recomputation"] = {
         {"peak_activation_bytes", report.keptMemory->peakActivationBytes},

@@ -82,6 +82,8 @@ static void writeMemory(llvm::raw_ostream &os, const StrategyReport &report) {
     if (bytes || name != "fp32 masters")
       row(name, bytes);
   row("total", report.totalBytes);
+  for (const auto &[name, bytes] : filePeaks(report))
+    row(name, bytes);
   if (report.keptMemory) {
     row("activations, all kept", report.keptMemory->peakActivationBytes);
     row("total, all kept", totalBytes(*report.keptMemory));

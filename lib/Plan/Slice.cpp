@@ -49,6 +49,24 @@ Buffer asBuffer(const Origin &origin) {
   return out;
 }
 
+bool writesPart(const Buffer &buffer, const Mesh &mesh, int64_t rank) {
+  std::vector<DimSlice> mine = sliceOf(buffer, mesh, rank);
+  for (const DimSlice &slice : mine)
+    if (slice.valid == 0)
+      return false;
+  // All ranks that differ along dp and cp only, in their order.
+  GroupSpec spec;
+  for (const MeshAxis &axis : mesh.axes)
+    if (axis.name == "dp" || axis.name == "cp")
+      spec.axes.push_back({axis.name});
+  if (spec.axes.empty())
+    return true;
+  for (int64_t other : groupRanks(mesh, spec, rank))
+    if (sliceOf(buffer, mesh, other) == mine)
+      return other == rank;
+  return true;
+}
+
 std::vector<int64_t> localShape(const Buffer &buffer, const Mesh &mesh) {
   std::vector<int64_t> out;
   for (const DimSlice &slice : sliceOf(buffer, mesh, 0))

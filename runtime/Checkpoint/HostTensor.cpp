@@ -8,6 +8,7 @@
 #include "runtime/Checkpoint/HostTensor.h"
 
 #include "nxdt/Support/UserError.h"
+#include "runtime/Memory/Bytes.h"
 
 #include <algorithm>
 #include <bit>
@@ -40,7 +41,12 @@ HostTensor makeHostTensor(DType dtype, std::vector<int64_t> shape,
                           const void *bytes) {
   HostTensor tensor{dtype, std::move(shape), nullptr};
   auto size = static_cast<size_t>(tensor.sizeBytes());
-  std::shared_ptr<std::byte[]> memory(new std::byte[std::max<size_t>(size, 1)]);
+  std::shared_ptr<std::byte[]> memory(new std::byte[std::max<size_t>(size, 1)],
+                                      [size](std::byte *gone) {
+                                        delete[] gone;
+                                        countBytes(-int64_t(size));
+                                      });
+  countBytes(int64_t(size));
   if (bytes && size)
     std::memcpy(memory.get(), bytes, size);
   tensor.data = std::shared_ptr<const std::byte>(memory, memory.get());

@@ -99,22 +99,4 @@ Region regionOf(const std::vector<plan::DimSlice> &place) {
   return out;
 }
 
-bool writesPart(const plan::Buffer &buffer, const plan::Mesh &mesh,
-                int64_t rank) {
-  std::vector<plan::DimSlice> mine = plan::sliceOf(buffer, mesh, rank);
-  if (regionOf(mine).numel() == 0)
-    return false;
-  // All ranks that differ along dp and cp only, in their order.
-  plan::GroupSpec spec;
-  for (const plan::MeshAxis &axis : mesh.axes)
-    if (isBatchAxis(axis.name))
-      spec.axes.push_back({axis.name});
-  if (spec.axes.empty())
-    return true;
-  for (int64_t other : plan::groupRanks(mesh, spec, rank))
-    if (plan::sliceOf(buffer, mesh, other) == mine)
-      return other == rank;
-  return true;
-}
-
 } // namespace nxdt::runtime

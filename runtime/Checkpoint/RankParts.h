@@ -33,12 +33,8 @@ std::string layoutOf(const plan::PlanFamily &family);
 /// What is not padding of a rank's part.
 Region regionOf(const std::vector<plan::DimSlice> &place);
 
-/// Whether `rank` writes its part of `buffer`: among the data-parallel ranks
-/// that hold the same the first one does. (Each tensor-parallel rank writes its
-/// own file whole, as NxD Training does: what they hold alike is in all.)
-/// False where the part is padding only.
-bool writesPart(const plan::Buffer &buffer, const plan::Mesh &mesh,
-                int64_t rank);
+/// Which rank writes what.
+using plan::writesPart;
 
 } // namespace nxdt::runtime
 

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "runtime/Executor/InitWeights.h"
+#include "nxdt/Plan/FileMemory.h"
 #include "runtime/Executor/Philox.h"
 
 #include "ATen/Parallel.h"
@@ -115,9 +116,7 @@ void initWeights(const at::Tensor &tensor, const plan::Buffer &buffer,
   bool isDirect = tensor.is_cpu() && tensor.is_contiguous() &&
                   tensor.scalar_type() == at::kFloat;
   // Other types and devices are drawn in fp32 and copied piece by piece.
-  int64_t rowsAtOnce =
-      isDirect ? rows
-               : std::clamp<int64_t>((int64_t(16) << 20) / size, 1, rows);
+  int64_t rowsAtOnce = isDirect ? rows : plan::rowsDrawnAtOnce(rows, size);
   at::Tensor flat = isDirect ? tensor.view({rows, size})
                              : at::empty({rowsAtOnce, size}, at::kFloat);
   at::Tensor target = isDirect ? flat : tensor.view({rows, size});

@@ -5,27 +5,15 @@
 //
 //===----------------------------------------------------------------------===//
 #include "runtime/Memory/Memory.h"
+#include "runtime/Memory/Bytes.h"
 
 #include "c10/core/Allocator.h"
 #include "c10/core/CachingDeviceAllocator.h"
 #include "c10/core/alignment.h"
 #include "c10/core/impl/alloc_cpu.h"
 
-#include <atomic>
-
 namespace nxdt::runtime {
 namespace {
-
-std::atomic<int64_t> liveBytes = 0;
-std::atomic<int64_t> highestBytes = 0;
-
-void count(int64_t bytes) {
-  int64_t now = liveBytes.fetch_add(bytes, std::memory_order_relaxed) + bytes;
-  int64_t highest = highestBytes.load(std::memory_order_relaxed);
-  while (now > highest && !highestBytes.compare_exchange_weak(
-                              highest, now, std::memory_order_relaxed))
-    ;
-}
 
 /// Bytes in front of every allocation, where its size is kept. As large as
 /// libtorch's alignment, so that what follows stays aligned.
@@ -38,8 +26,7 @@ void release(void *data) {
   if (!data)
     return;
   auto *base = static_cast<char *>(data) - kHeaderBytes;
-  liveBytes.fetch_sub(*reinterpret_cast<int64_t *>(base),
-                      std::memory_order_relaxed);
+  countBytes(-*reinterpret_cast<int64_t *>(base));
   c10::free_cpu(base);
 }
 
@@ -51,7 +38,7 @@ public:
       return {nullptr, nullptr, &release, cpu};
     auto *base = static_cast<char *>(c10::alloc_cpu(bytes + kHeaderBytes));
     *reinterpret_cast<int64_t *>(base) = int64_t(bytes);
-    count(int64_t(bytes));
+    countBytes(int64_t(bytes));
     void *data = base + kHeaderBytes;
     return {data, data, &release, cpu};
   }
@@ -78,20 +65,19 @@ void installCountingAllocator() {
 
 int64_t currentBytes(c10::Device device) {
   if (device.is_cpu())
-    return liveBytes.load(std::memory_order_relaxed);
+    return liveHostBytes();
   return deviceStats(device).allocated_bytes[kAggregate].current;
 }
 
 int64_t peakBytes(c10::Device device) {
   if (device.is_cpu())
-    return highestBytes.load(std::memory_order_relaxed);
+    return highestHostBytes();
   return deviceStats(device).allocated_bytes[kAggregate].peak;
 }
 
 void resetPeak(c10::Device device) {
   if (device.is_cpu()) {
-    highestBytes.store(liveBytes.load(std::memory_order_relaxed),
-                       std::memory_order_relaxed);
+    resetHighestHostBytes();
     return;
   }
   c10::getDeviceAllocator(device.type())

@@ -6,7 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // What nxdt-opt predicts, nxdt-run measures: live and highest bytes of tensor
-// storages. On the CPU a counting allocator stands before libtorch's own; on
+// storages. On the CPU a counting allocator stands before libtorch's own, and
+// what tensors read from files own (HostTensor) counts too; on
 // CUDA the caching allocator's statistics are asked. Scratch memory that
 // kernels take from malloc themselves is not in it.
 //

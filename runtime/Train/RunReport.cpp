@@ -49,7 +49,9 @@ std::string startLine(const RunConfig &config, const Executor &executor,
 }
 
 std::string memoryTable(const Executor &executor, int64_t activationBytes,
-                        const std::string &stage) {
+                        const std::string &stage,
+                        const std::optional<plan::FileMemory> &files,
+                        const FileUse &use) {
   using plan::Role;
   const plan::MemoryReport &memory = executor.plan().memory;
   struct Category {
@@ -86,7 +88,28 @@ std::string memoryTable(const Executor &executor, int64_t activationBytes,
     found += category.found;
     out += row(category.name, category.predicted, category.found);
   }
-  return out + row("total", predicted, found);
+  out += row("total", predicted, found);
+  if (!files)
+    return out;
+  int64_t predictedState = predicted - memory.peakActivationBytes;
+  int64_t foundState = found - activationBytes;
+  auto peak = [&](const char *name, int64_t more, int64_t moreFound) {
+    out += row(name, predictedState + more, foundState + moreFound);
+  };
+  switch (use.load) {
+  case FileUse::Load::Drawn:
+    peak("while drawing", files->drawBytes, use.loadBytes);
+    break;
+  case FileUse::Load::Mapped:
+    peak("while loading", files->resumeBytes, use.loadBytes);
+    break;
+  case FileUse::Load::Resharded:
+    peak("loading, at most", files->reshardBytes, use.loadBytes);
+    break;
+  }
+  if (use.saveBytes >= 0)
+    peak("while saving", files->saveBytes + files->tellBytes, use.saveBytes);
+  return out;
 }
 
 } // namespace nxdt::runtime

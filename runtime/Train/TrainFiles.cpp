@@ -10,9 +10,18 @@
 #include "runtime/Checkpoint/Files.h"
 #include "runtime/Checkpoint/HuggingFace.h"
 #include "runtime/Checkpoint/RankParts.h"
+#include "runtime/Memory/Memory.h"
 #include "runtime/Train/TrainLoop.h"
 
+#include <algorithm>
+
 namespace nxdt::runtime {
+
+/// Parts that are cut as the file's are read from there.
+FileUse::Load Trainer::loadOf(const std::string &layout) const {
+  return layout == state.layout() ? FileUse::Load::Mapped
+                                  : FileUse::Load::Resharded;
+}
 
 void Trainer::restore(CheckpointReader &reader) {
   int64_t gbs = config.data.globalBatchSize;
@@ -26,6 +35,7 @@ void Trainer::restore(CheckpointReader &reader) {
         " each; continue with the same global batch size, or take "
         "its weights only (model.weight_init_only)");
   state.loadAll(reader);
+  files.load = loadOf(data.layout);
   step = data.step;
   monitored = data.metrics;
   continues = true;
@@ -64,6 +74,7 @@ bool Trainer::resume() {
 void Trainer::startFrom(const std::string &path) {
   if (isHuggingFaceFolder(path)) {
     state.loadHuggingFace(path);
+    files.load = FileUse::Load::Mapped;
     progress.message("starts from the weights in " + path);
     return;
   }
@@ -77,7 +88,16 @@ void Trainer::startFrom(const std::string &path) {
     return;
   }
   state.loadWeights(reader);
+  files.load = loadOf(reader.head().layout);
   progress.message("starts from the weights in " + path);
+}
+
+void Trainer::measureLoading() {
+  c10::Device device = executor.device();
+  int64_t base = currentBytes(device);
+  resetPeak(device);
+  loadWeights();
+  files.loadBytes = peakBytes(device) - base;
 }
 
 void Trainer::loadWeights() {
@@ -149,8 +169,18 @@ void Trainer::tellSaved(const std::vector<std::string> &tags) {
     progress.message("saved " + tag);
 }
 
-/// All ranks write, the first one decides what.
+/// The copies that a save makes are measured apart from training's memory.
 void Trainer::save(bool atEnd) {
+  c10::Device device = executor.device();
+  peakBeforeSaves = highestBytes();
+  int64_t base = currentBytes(device);
+  resetPeak(device);
+  writeTags(atEnd);
+  files.saveBytes = std::max(files.saveBytes, peakBytes(device) - base);
+}
+
+/// All ranks write, the first one decides what.
+void Trainer::writeTags(bool atEnd) {
   Ranks::Scope saving = ranks.phase(comm::Phase::Saving);
   CheckpointData data = checkpointData();
   if (!ranks.isFirst()) {

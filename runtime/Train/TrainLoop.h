@@ -25,6 +25,7 @@
 #include "runtime/Train/ModelState.h"
 #include "runtime/Train/PlanFolder.h"
 #include "runtime/Train/Ranks.h"
+#include "runtime/Train/RunReport.h"
 #include "runtime/Train/StepTrace.h"
 #include "runtime/Train/StepTraffic.h"
 #include "runtime/Train/StopSignal.h"
@@ -71,6 +72,7 @@ private:
   bool resume();
   void startFrom(const std::string &path);
   void restore(CheckpointReader &reader);
+  FileUse::Load loadOf(const std::string &layout) const;
   void tellData();
 
   void openOutputs();
@@ -78,9 +80,12 @@ private:
   void agree();
   bool shouldStop();
   void save(bool atEnd);
+  void writeTags(bool atEnd);
   void trainStep();
   void setInputs(int program, int64_t microBatch);
   void tellUse(int64_t baseBytes);
+  int64_t highestBytes() const;
+  void measureLoading();
   void checkStep(double loss, double gradNorm);
   bool isLast() const;
   void log(const StepMetrics &metrics);
@@ -118,6 +123,9 @@ private:
   bool timeIsUp = false;
   bool saveIsDue = false;
   int64_t peak = 0; ///< bytes
+  /// Of this rank alone, what loading and saving took beside what lived before.
+  FileUse files;
+  int64_t peakBeforeSaves = 0; ///< bytes; saves measure their own
   std::chrono::steady_clock::time_point start =
       std::chrono::steady_clock::now();
   /// Last values of what a checkpoint can be ranked by.

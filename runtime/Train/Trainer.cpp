@@ -7,6 +7,7 @@
 #include "runtime/Train/Trainer.h"
 #include "nxdt/Plan/Communication.h"
 #include "nxdt/Plan/Family.h"
+#include "nxdt/Plan/FileMemory.h"
 #include "nxdt/Support/UserError.h"
 #include "runtime/Executor/Device.h"
 #include "runtime/Executor/Philox.h"
@@ -113,9 +114,8 @@ void Trainer::agree() {
   const TrainerConfig &trainer = config.trainer;
   bool isLate = trainer.maxTimeS > 0 && secondsSince(start) >= trainer.maxTimeS;
   bool isDue = checkpoints && checkpoints->due(step);
-  std::vector<int64_t> all =
-      ranks.max({stop.pending(), isLate, isDue, peakBytes(executor.device())},
-                "the end of a step");
+  std::vector<int64_t> all = ranks.max(
+      {stop.pending(), isLate, isDue, highestBytes()}, "the end of a step");
   stopSignal = int(all[0]);
   timeIsUp = all[1];
   saveIsDue = all[2];
@@ -284,23 +284,33 @@ void Trainer::loop() {
   }
 }
 
-/// Of each stage its first rank's tables, with the highest peak of its ranks.
+/// Since the first step.
+int64_t Trainer::highestBytes() const {
+  return std::max(peakBeforeSaves, peakBytes(executor.device()));
+}
+
+/// Of each stage its first rank's tables, with the highest peaks of its ranks.
 void Trainer::tellUse(int64_t baseBytes) {
-  if (family.stages.size() == 1) {
-    std::fputs(
-        (memoryTable(executor, peak - baseBytes, "") + traffic.table()).c_str(),
-        out);
+  size_t stages = family.stages.size();
+  size_t stage = size_t(plan::stageOf(executor.mesh(), executor.rank()));
+  const int64_t mine[] = {highestBytes() - baseBytes, files.loadBytes,
+                          files.saveBytes};
+  std::vector<int64_t> peaks(3 * stages, 0);
+  std::copy(std::begin(mine), std::end(mine), peaks.begin() + 3 * stage);
+  peaks = ranks.max(peaks, "the ranks' memory");
+  const int64_t *highest = &peaks[3 * stage];
+  FileUse use{files.load, highest[1], highest[2]};
+  std::optional<plan::FileMemory> predicted =
+      plan::fileMemoryOf(family, int64_t(stage));
+  std::string name = stages > 1 ? "stage " + std::to_string(stage) : "";
+  std::string table =
+      memoryTable(executor, highest[0], name, predicted, use) + traffic.table();
+  if (stages == 1) {
+    std::fputs(table.c_str(), out);
     return;
   }
-  size_t stage = size_t(plan::stageOf(executor.mesh(), executor.rank()));
-  std::vector<int64_t> peaks(family.stages.size(), 0);
-  peaks[stage] = peakBytes(executor.device()) - baseBytes;
-  peaks = ranks.max(peaks, "the stages' memory");
-  std::string name = "stage " + std::to_string(stage);
-  std::vector<std::string> tables =
-      ranks.gather(memoryTable(executor, peaks[stage], name) + traffic.table(),
-                   "the stages' tables");
-  std::vector<bool> told(family.stages.size(), false);
+  std::vector<std::string> tables = ranks.gather(table, "the stages' tables");
+  std::vector<bool> told(stages, false);
   for (size_t rank = 0; rank < tables.size(); ++rank) {
     size_t of = size_t(plan::stageOf(executor.mesh(), int64_t(rank)));
     if (!told[of])
@@ -314,7 +324,7 @@ int Trainer::run(int threads) {
   checkSchedule(config.model.optim.lr, config.model.optim.sched);
   progress.message(startLine(config, executor, threads, state.numParameters()));
   tellData();
-  loadWeights();
+  measureLoading();
   if (ranks.isFirst())
     openOutputs();
   loading.reset();

@@ -17,6 +17,7 @@
 #include "nxdt/Config/RunConfig.h"
 #include "nxdt/Emit/MemoryPrediction.h"
 #include "nxdt/Plan/Communication.h"
+#include "nxdt/Plan/FileMemory.h"
 
 #include <optional>
 #include <string>
@@ -62,6 +63,8 @@ struct StrategyReport {
 
   plan::MemoryReport memory;
   int64_t totalBytes = 0; ///< state and peak
+  /// What loading and saving take beside the state; only on the CPU.
+  std::optional<plan::FileMemory> files;
   /// The same if nothing were computed again; only where something is.
   std::optional<plan::MemoryReport> keptMemory;
   Peak peak;
@@ -120,7 +123,12 @@ std::string budgetProblem(const RunConfig &run, const StrategyReport &report);
 std::vector<std::pair<std::string, int64_t>>
 memoryCategories(const plan::MemoryReport &memory);
 
-/// Their sum.
+/// (name, bytes) of all that a rank holds while it loads and saves; empty where
+/// that is not known.
+std::vector<std::pair<std::string, int64_t>>
+filePeaks(const StrategyReport &report);
+
+/// The sum of all categories.
 int64_t totalBytes(const plan::MemoryReport &memory);
 
 /// Parts of a dotted path that are numbers become `*`.

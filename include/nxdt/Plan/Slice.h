@@ -46,6 +46,12 @@ Buffer asBuffer(const Origin &origin);
 /// be.
 std::vector<int64_t> localShape(const Buffer &buffer, const Mesh &mesh);
 
+/// Whether `rank` writes its part of `buffer` to files: among the data-parallel
+/// ranks that hold the same the first one does. (Each tensor-parallel rank
+/// writes its own file whole, as NxD Training does: what they hold alike is in
+/// all.) False where the part is padding only.
+bool writesPart(const Buffer &buffer, const Mesh &mesh, int64_t rank);
+
 } // namespace nxdt::plan
 
 #endif // NXDT_PLAN_SLICE_H
