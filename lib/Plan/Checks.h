@@ -54,6 +54,10 @@ std::vector<CarryUse> carriesOf(const Plan &plan, const Program &program);
 /// Channels and schedules; buffers and programs are found right already.
 void verifySchedules(const Plan &plan, const std::string &what);
 
+/// Weights that several stages hold: one of them gets all gradients, and all of
+/// them what it makes of these. The stages fit together otherwise.
+void verifyShared(const PlanFamily &family, const std::string &what);
+
 /// "[4, 8]".
 std::string shown(std::span<const int64_t> shape);
 /// "f32[4, 8]".

@@ -31,6 +31,7 @@ public:
     for (size_t stage = 0; stage < family.stages.size(); ++stage)
       for (const Channel &channel : family.stages[stage].channels)
         checkChannel(int64_t(stage), channel);
+    verifyShared(family, what);
   }
 
 private:

@@ -6,6 +6,9 @@
 //===----------------------------------------------------------------------===//
 #include "nxdt/Schedule/FamilySchedule.h"
 
+#include "nxdt/Schedule/Verify.h"
+#include "nxdt/Support/UserError.h"
+
 #include <algorithm>
 
 namespace nxdt::schedule {
@@ -154,6 +157,27 @@ std::optional<PipelineSchedule> scheduleOf(const plan::PlanFamily &family,
     }
   }
   return result;
+}
+
+void verifySchedules(const plan::PlanFamily &family, const std::string &what) {
+  if (family.stages.size() == 1)
+    return;
+  VerifyOptions options;
+  // A chunk may depend on nothing.
+  options.wantsAllEdges = false;
+  for (const char *name : {"train_step", "eval_step", "update_step"}) {
+    std::optional<PipelineSchedule> schedule = scheduleOf(family, name);
+    if (!schedule)
+      continue;
+    std::optional<Violation> violation = verify(*schedule, options);
+    if (!violation)
+      continue;
+    std::string text =
+        what + ": schedule '" + name + "': " + violation->message;
+    for (const std::string &line : violation->lines)
+      text += "\n  " + line;
+    throw UserError(text);
+  }
 }
 
 } // namespace nxdt::schedule

@@ -76,6 +76,7 @@ std::vector<Phase> nxdt::trainingPhases(const PipelineOptions &options) {
   phase("staged", [](OpPassManager &pm) {
     pm.addPass(createSplitStages());
     pm.addPass(createScheduleStages());
+    pm.addPass(createVerifyReductionScale());
   });
   phase("spmd", [](OpPassManager &pm) {
     pm.addPass(createLowerToSpmd());

@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+#include "../Verify/Scales.h"
 #include "StagePrograms.h"
 
 namespace nxdt {
@@ -79,5 +80,5 @@ LogicalResult SplitStagesPass::run() {
         {b.getNamedAttr("layer", b.getStringAttr(layers.nameOf(index))),
          b.getNamedAttr("chunk", b.getI64IntegerAttr(chunk))}));
   module->setAttr(kChunksAttr, b.getArrayAttr(names));
-  return success();
+  return recordStageScales(module);
 }

@@ -35,6 +35,11 @@ std::optional<double> constantOf(mlir::Value value);
 std::map<std::string, llvm::SmallVector<mlir::Operation *>>
 scalesOf(mlir::func::FuncOp func, bool again);
 
+/// Records the factors of the programs that stages were given, in place of
+/// those of the step. Together they must have all that the step had, and
+/// nothing else. Nothing to do where nothing is recorded.
+mlir::LogicalResult recordStageScales(mlir::ModuleOp module);
+
 } // namespace nxdt
 
 #endif // NXDT_PASSES_VERIFY_SCALES_H

@@ -30,18 +30,23 @@ struct VerifyReductionScalePass
 
 private:
   void verifyConstants(func::FuncOp func);
-  void verifyAccumulation(func::FuncOp step, func::FuncOp begin);
+  void verifyAccumulation(func::FuncOp step, func::FuncOp begin,
+                          llvm::StringSet<> &accumulated);
+  void verifyStages();
+  llvm::StringSet<> grads();
+  llvm::StringSet<> weights();
+  void failLeft(Operation *op, StringRef what, const llvm::StringSet<> &left);
   void verifyBegin(func::FuncOp begin, StringRef accumulator);
   void verifyMean(func::FuncOp finish, StringRef mean, StringRef sum,
                   StringRef count);
-  void verifyReducedGrads(func::FuncOp finish);
-  void verifyClip(func::FuncOp finish);
+  void verifyReducedGrads(ArrayRef<func::FuncOp> finishes);
+  void verifyClip(func::FuncOp finish, llvm::StringSet<> &left);
   void verifySquares(Operation *user, Value sum, StringRef what,
                      llvm::StringSet<> &counted);
   void verifyNorm(Operation *user, Value value, StringRef what,
-                  llvm::StringSet<> counted);
-  void verifyParamNorm(func::FuncOp program);
-  void verifyUpdate(func::FuncOp update);
+                  llvm::StringSet<> &left);
+  void verifyParamNorm(func::FuncOp program, llvm::StringSet<> &left);
+  void verifyUpdate(func::FuncOp update, llvm::StringSet<> &updated);
   void verifyOptimizer(func::FuncOp update, Operation *op, unsigned scaleAt);
 
   /// The value must be `buffer` itself, once.
@@ -144,7 +149,10 @@ void VerifyReductionScalePass::verifyConstants(func::FuncOp func) {
       fail(func) << "program '" << func.getName() << "' has lost a '"
                  << count.getName().getValue() << "'";
   for (auto &[scale, ops] : scalesOf(func, /*again=*/true))
-    if (countOf(scale) == 0 && !scales.contains(scale))
+    // Of another program's, where a stage computes its forward again.
+    if (llvm::none_of(programs, [&](NamedAttribute other) {
+          return cast<DictionaryAttr>(other.getValue()).get(scale);
+        }))
       fail(ops.back()) << "'" << scale
                        << "' is said to be computed again, but never was";
 }
@@ -164,7 +172,8 @@ void VerifyReductionScalePass::verifyBegin(func::FuncOp begin,
 /// Accumulators grow by what a micro-batch gives, as it is: loss and count as
 /// sums, gradients in the parameters' own units.
 void VerifyReductionScalePass::verifyAccumulation(func::FuncOp step,
-                                                  func::FuncOp begin) {
+                                                  func::FuncOp begin,
+                                                  llvm::StringSet<> &all) {
   llvm::StringSet<> seen;
   for (auto op : step.getOps<AccumulateOp>()) {
     auto before = op.getAcc().getDefiningOp<AccumulateOp>();
@@ -179,6 +188,7 @@ void VerifyReductionScalePass::verifyAccumulation(func::FuncOp step,
       continue;
     }
     // How many parts a gradient has is counted with the factors.
+    all.insert(buffer.getSymName());
     if (!seen.insert(buffer.getSymName()).second && isFirst)
       fail(op) << "accumulates into @" << buffer.getSymName() << " twice";
     // Padding may be set to zero in between.
@@ -205,11 +215,6 @@ void VerifyReductionScalePass::verifyAccumulation(func::FuncOp step,
                << buffer.getSymName()
                << "; loss and tokens are divided once, when the step ends";
   }
-  if (step.getName() == "train_step")
-    for (auto buffer : getOperation().getOps<BufferOp>())
-      if (buffer.getRole() == "grad" && !seen.contains(buffer.getSymName()))
-        fail(step) << "program '" << step.getName() << "' does not accumulate @"
-                   << buffer.getSymName();
   for (auto op : step.getOps<CrossEntropyBackwardOp>())
     if (constantOf(op.getDloss()) != 1.0)
       fail(op) << "the gradient of the summed loss is one, and nothing else";
@@ -235,7 +240,8 @@ void VerifyReductionScalePass::verifyMean(func::FuncOp finish, StringRef mean,
 }
 
 /// What the optimizer reads of a parameter's gradient is its accumulator.
-void VerifyReductionScalePass::verifyReducedGrads(func::FuncOp finish) {
+void VerifyReductionScalePass::verifyReducedGrads(
+    ArrayRef<func::FuncOp> finishes) {
   llvm::StringMap<BufferOp> grads;
   for (auto buffer : getOperation().getOps<BufferOp>())
     if (buffer.getRole() == "grad")
@@ -244,12 +250,15 @@ void VerifyReductionScalePass::verifyReducedGrads(func::FuncOp finish) {
     if (buffer.getRole() != "reduced_grad")
       continue;
     BufferOp grad = grads.lookup(*buffer.getParam());
-    Value value = resultFor(finish, buffer.getSymName());
+    Value value;
+    for (func::FuncOp finish : finishes)
+      if (Value own = resultFor(finish, buffer.getSymName()))
+        value = own;
     if (!grad || !value)
       fail(buffer) << "is not written from the accumulator of '"
                    << *buffer.getParam() << "'";
     else
-      isOnce(value.getDefiningOp() ? value.getDefiningOp() : finish, value,
+      isOnce(value.getDefiningOp() ? value.getDefiningOp() : buffer, value,
              grad.getSymName(),
              ("the reduced gradient of " + *buffer.getParam()).str());
   }
@@ -286,7 +295,7 @@ void VerifyReductionScalePass::verifySquares(Operation *user, Value sum,
 /// A root of sums of squares, or the norm as one op; of each buffer once.
 void VerifyReductionScalePass::verifyNorm(Operation *user, Value value,
                                           StringRef what,
-                                          llvm::StringSet<> counted) {
+                                          llvm::StringSet<> &counted) {
   Multiple norm = multipleOf(value);
   auto root = norm.base.getDefiningOp<AtenOp>();
   if (norm.factor == 1.0 && root && root.getCallee() == "aten::sqrt")
@@ -295,16 +304,29 @@ void VerifyReductionScalePass::verifyNorm(Operation *user, Value value,
     verifySquares(user, value, what, counted);
   else
     fail(user) << "the norm of the " << what << " is no root of their squares";
-  SmallVector<StringRef> left(counted.keys().begin(), counted.keys().end());
-  llvm::sort(left);
-  for (StringRef name : left)
-    fail(user) << "the norm of the " << what << " lacks @" << name;
 }
 
-void VerifyReductionScalePass::verifyClip(func::FuncOp finish) {
+void VerifyReductionScalePass::failLeft(Operation *op, StringRef what,
+                                        const llvm::StringSet<> &left) {
+  SmallVector<StringRef> names(left.keys().begin(), left.keys().end());
+  llvm::sort(names);
+  for (StringRef name : names)
+    fail(op) << what << " @" << name;
+}
+
+llvm::StringSet<> VerifyReductionScalePass::grads() {
+  llvm::StringSet<> names;
+  for (auto buffer : getOperation().getOps<BufferOp>())
+    if (buffer.getRole() == "grad")
+      names.insert(buffer.getSymName());
+  return names;
+}
+
+void VerifyReductionScalePass::verifyClip(func::FuncOp finish,
+                                          llvm::StringSet<> &left) {
   auto clips = llvm::to_vector(finish.getOps<ClipScaleOp>());
   if (clips.size() != 1) {
-    fail(finish) << "program 'finish_step' has " << clips.size()
+    fail(finish) << "program '" << finish.getName() << "' has " << clips.size()
                  << " nxdt.clip_scale; gradients are divided by the number of "
                     "tokens once";
     return;
@@ -318,15 +340,11 @@ void VerifyReductionScalePass::verifyClip(func::FuncOp finish) {
   if (auto train = getOperation()->getAttrOfType<DictionaryAttr>(kTrainAttr))
     if (train.get("max_norm") != clip.getMaxNormAttr())
       fail(clip) << "clips at another norm than '" << kTrainAttr << "' says";
-  llvm::StringSet<> grads;
-  for (auto buffer : getOperation().getOps<BufferOp>())
-    if (buffer.getRole() == "grad")
-      grads.insert(buffer.getSymName());
-  verifyNorm(clip, clip.getAccNorm(), "gradients", grads);
+  verifyNorm(clip, clip.getAccNorm(), "gradients", left);
 }
 
 /// Of each trained parameter the weight that the optimizer updates.
-void VerifyReductionScalePass::verifyParamNorm(func::FuncOp program) {
+llvm::StringSet<> VerifyReductionScalePass::weights() {
   llvm::StringMap<StringRef> weights;
   for (auto buffer : getOperation().getOps<BufferOp>())
     if (buffer.getRole() == "grad")
@@ -337,10 +355,16 @@ void VerifyReductionScalePass::verifyParamNorm(func::FuncOp program) {
   llvm::StringSet<> counted;
   for (auto &entry : weights)
     counted.insert(entry.second);
+  return counted;
+}
+
+void VerifyReductionScalePass::verifyParamNorm(func::FuncOp program,
+                                               llvm::StringSet<> &left) {
   if (Value norm = resultFor(program, "param_norm"))
-    verifyNorm(program, norm, "parameters", counted);
+    verifyNorm(program, norm, "parameters", left);
   else
-    fail(program) << "program 'norm_params' does not write @param_norm";
+    fail(program) << "program '" << program.getName()
+                  << "' does not write @param_norm";
 }
 
 //===----------------------------------------------------------------------===//
@@ -373,8 +397,8 @@ void VerifyReductionScalePass::verifyOptimizer(func::FuncOp update,
     fail(op) << "its result is not what is written to @" << param.getSymName();
 }
 
-void VerifyReductionScalePass::verifyUpdate(func::FuncOp update) {
-  llvm::StringSet<> updated;
+void VerifyReductionScalePass::verifyUpdate(func::FuncOp update,
+                                            llvm::StringSet<> &updated) {
   auto check = [&](Operation *op, unsigned scaleAt) {
     verifyOptimizer(update, op, scaleAt);
     if (BufferOp param = bufferBehind(multipleOf(op->getOperand(0)).base))
@@ -388,10 +412,48 @@ void VerifyReductionScalePass::verifyUpdate(func::FuncOp update) {
     check(op, 6);
   for (auto op : update.getOps<SgdOp>())
     check(op, 4);
+}
+
+//===----------------------------------------------------------------------===//
+// All programs
+//===----------------------------------------------------------------------===//
+
+/// A pipeline's programs: each stage begins and ends steps alike, and together
+/// they accumulate, count and update each parameter once.
+void VerifyReductionScalePass::verifyStages() {
+  llvm::StringSet<> leftGrads = grads(), leftWeights = weights();
+  llvm::StringSet<> accumulated, updated;
+  SmallVector<func::FuncOp> finishes;
+  for (auto func : getOperation().getOps<func::FuncOp>()) {
+    StringRef name = func.getName(), base = name.split('.').first;
+    if (base == "forward" || base == "backward" || base == "eval") {
+      auto stage = func->getAttrOfType<IntegerAttr>(kStageAttr);
+      std::string begin = base == "eval" ? "begin_eval.s" : "begin_step.s";
+      if (func::FuncOp found =
+              program(begin + std::to_string(stage ? stage.getInt() : -1)))
+        verifyAccumulation(func, found, accumulated);
+    } else if (base == "finish_step") {
+      finishes.push_back(func);
+      verifyMean(func, "loss", "loss_sum", "token_sum");
+      verifyClip(func, leftGrads);
+    } else if (base == "finish_eval") {
+      verifyMean(func, "val_loss", "val_loss_sum", "val_token_sum");
+    } else if (base == "norm_params") {
+      verifyParamNorm(func, leftWeights);
+    } else if (base == "update_step") {
+      verifyUpdate(func, updated);
+    }
+  }
+  verifyReducedGrads(finishes);
+  failLeft(getOperation(), "the norm of the gradients lacks", leftGrads);
+  failLeft(getOperation(), "the norm of the parameters lacks", leftWeights);
+  llvm::StringSet<> notAccumulated = grads();
+  for (auto &entry : accumulated)
+    notAccumulated.erase(entry.getKey());
+  failLeft(getOperation(), "no stage accumulates", notAccumulated);
   for (auto buffer : getOperation().getOps<BufferOp>())
     if (buffer.getRole() == "grad" && !updated.contains(*buffer.getParam()))
-      fail(update) << "program 'update_step' does not update @"
-                   << *buffer.getParam();
+      fail(getOperation()) << "no stage updates @" << *buffer.getParam();
 }
 
 void VerifyReductionScalePass::runOnOperation() {
@@ -402,13 +464,16 @@ void VerifyReductionScalePass::runOnOperation() {
         << kScalesAttr << "'; run record-scales when the step is built";
     return signalPassFailure();
   }
-  // The programs of stages are parts of those that were verified before.
-  if (module->hasAttr(kChunksAttr))
-    return;
   SymbolTable table(module);
   symbols = &table;
   for (auto func : module.getOps<func::FuncOp>())
     verifyConstants(func);
+  if (module->hasAttr(kChunksAttr)) {
+    verifyStages();
+    if (isBroken)
+      signalPassFailure();
+    return;
+  }
   func::FuncOp begin = program("begin_step"), train = program("train_step"),
                finish = program("finish_step"), update = program("update_step"),
                beginEval = program("begin_eval"), eval = program("eval_step"),
@@ -417,14 +482,29 @@ void VerifyReductionScalePass::runOnOperation() {
   if (!begin || !train || !finish || !update || !beginEval || !eval ||
       !finishEval || !normParams)
     return signalPassFailure();
-  verifyAccumulation(train, begin);
-  verifyAccumulation(eval, beginEval);
+  llvm::StringSet<> accumulated, updated, leftGrads = grads(),
+                                          leftWeights = weights();
+  verifyAccumulation(train, begin, accumulated);
+  verifyAccumulation(eval, beginEval, accumulated);
+  llvm::StringSet<> notAccumulated = grads();
+  for (auto &entry : accumulated)
+    notAccumulated.erase(entry.getKey());
+  failLeft(train, "program 'train_step' does not accumulate", notAccumulated);
   verifyMean(finish, "loss", "loss_sum", "token_sum");
   verifyMean(finishEval, "val_loss", "val_loss_sum", "val_token_sum");
   verifyReducedGrads(finish);
-  verifyClip(finish);
-  verifyUpdate(update);
-  verifyParamNorm(normParams);
+  verifyClip(finish, leftGrads);
+  Operation *clip = finish;
+  for (auto op : finish.getOps<ClipScaleOp>())
+    clip = op;
+  failLeft(clip, "the norm of the gradients lacks", leftGrads);
+  verifyUpdate(update, updated);
+  for (auto buffer : module.getOps<BufferOp>())
+    if (buffer.getRole() == "grad" && !updated.contains(*buffer.getParam()))
+      fail(update) << "program 'update_step' does not update @"
+                   << *buffer.getParam();
+  verifyParamNorm(normParams, leftWeights);
+  failLeft(normParams, "the norm of the parameters lacks", leftWeights);
   if (isBroken)
     signalPassFailure();
 }

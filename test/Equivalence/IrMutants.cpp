@@ -222,9 +222,12 @@ static void mutateReduction(Operation *op, ArrayRef<double> factors,
 void nxdt::forEachMutant(ModuleOp module, Visit visit) {
   auto mesh = module->getAttrOfType<MeshAttr>(kMeshAttr);
   SmallVector<double> factors;
-  for (StringRef axis : {"tp", "dp"})
-    if (int64_t size = mesh ? mesh.sizeOf(axis) : 1; size > 1)
-      factors.push_back(axis == "tp" ? double(size) : 1.0 / size);
+  for (StringRef axis : {"tp", "dp", "pp"})
+    if (int64_t size = mesh ? mesh.sizeOf(axis) : 1; size > 1) {
+      double factor = axis == "dp" ? 1.0 / size : size;
+      if (!llvm::is_contained(factors, factor))
+        factors.push_back(factor);
+    }
   for (auto func : module.getOps<func::FuncOp>()) {
     Operation *last = nullptr;
     for (Operation &op : func.front().without_terminator()) {

@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// nxdt-mutate-ir FILE.mlir --phase=sharded|spmd [--every=N]
+// nxdt-mutate-ir FILE.mlir --phase=sharded|staged|spmd [--every=N]
 // [--survivors=FOLDER]: breaks each reshard, collective and factor of what
 // nxdt-opt --emit=PHASE wrote (of these ways every N-th), and prints a line per
 // mutant: phase, kind, what was broken, who refused it, and the file in FOLDER
@@ -19,6 +19,7 @@
 #include "nxdt/Passes/Passes.h"
 #include "nxdt/Passes/Pipeline.h"
 #include "nxdt/Plan/PlanJson.h"
+#include "nxdt/Plan/PlanVerify.h"
 #include "nxdt/Support/UserError.h"
 #include "nxdt/Verify/VerifyComm.h"
 #include "nxdt/Verify/VerifySpmd.h"
@@ -39,7 +40,7 @@ namespace {
 /// Who refuses; "survived" if nobody does, and then the plan that would run.
 struct Verdict {
   std::string killer;
-  std::optional<plan::Plan> plan = std::nullopt;
+  std::optional<plan::PlanFamily> plan = std::nullopt;
 };
 } // namespace
 
@@ -54,15 +55,30 @@ static Verdict judgePlanOf(ModuleOp module, StringRef phase) {
   }
   if (failed(pm.run(module)))
     return {"passes behind it"};
-  FailureOr<plan::Plan> plan = emitPlan(module);
+  FailureOr<plan::PlanFamily> plan = emitFamily(module);
   if (failed(plan))
     return {"emit"};
-  const char *verifier = "verify-comm";
+  // What the IR does not say, the configuration does.
+  std::vector<int64_t> batch = {1, 1};
+  for (const plan::Plan &stage : plan->stages)
+    for (const plan::Buffer &buffer : stage.buffers)
+      if (buffer.role == plan::Role::Input && buffer.shape.size() == 2)
+        batch = buffer.shape;
+  for (plan::Plan &stage : plan->stages) {
+    stage.microBatchSize = batch[0];
+    stage.sequenceLength = batch[1];
+    stage.vocabSize = 1;
+  }
+  const char *verifier = "plan::verifyFamily";
   try {
+    plan::verifyFamily(*plan, "mutant");
+    verifier = "verify-comm";
     verifyComm(*plan, "mutant");
     verifier = "verify-spmd";
-    verifySpmd(*plan, "mutant");
-  } catch (const UserError &) {
+    for (const plan::Plan &stage : plan->stages)
+      verifySpmd(stage, "mutant");
+  } catch (const UserError &error) {
+    emitError(module.getLoc()) << error.what();
     return {verifier};
   }
   return {"survived", std::move(*plan)};

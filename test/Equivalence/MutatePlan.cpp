@@ -5,10 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// nxdt-mutate-plan PLAN.json [--every=N] [--survivors=FOLDER]: breaks each
-// collective and each declaration of a compiled plan in every way it knows (of
-// these every N-th), and prints a line per mutant: phase, kind, what was
-// broken, who refused it, and the file in FOLDER with the plan where nobody did
+// nxdt-mutate-plan PLAN.json [--every=N] [--survivors=FOLDER] [--only-pending]:
+// breaks each collective, declaration, action and channel of a compiled plan,
+// or of those of all stages, in every way it knows (of these every N-th), and
+// prints a line per mutant: phase, kind, what was broken, who refused it, and
+// the file in FOLDER with the plan where nobody did
 // ("-" otherwise). The plan itself must be accepted: exit code 1 if it is not.
 //
 //===----------------------------------------------------------------------===//
@@ -16,6 +17,7 @@
 
 #include "nxdt/Plan/PlanJson.h"
 #include "nxdt/Plan/PlanVerify.h"
+#include "nxdt/Schedule/FamilySchedule.h"
 #include "nxdt/Support/UserError.h"
 #include "nxdt/Verify/VerifyComm.h"
 #include "nxdt/Verify/VerifySpmd.h"
@@ -30,14 +32,21 @@ using namespace nxdt;
 static std::string killerOf(const Mutant &mutant) {
   const char *verifier = "plan::verify";
   try {
-    plan::verify(mutant.plan, "mutant");
+    for (const plan::Plan &stage : mutant.family.stages)
+      plan::verify(stage, "mutant");
+    verifier = "plan::verifyFamily";
+    plan::verifyFamily(mutant.family, "mutant");
     verifier = "verify-comm";
     if (mutant.classes.empty())
-      verifyComm(mutant.plan, "mutant");
+      verifyComm(mutant.family, "mutant");
     else
-      verifyRendezvous(plan::meshOf(mutant.plan), mutant.classes, "mutant");
+      verifyRendezvous(plan::meshOf(mutant.family.stages[0]), mutant.classes,
+                       "mutant");
     verifier = "verify-spmd";
-    verifySpmd(mutant.plan, "mutant");
+    for (const plan::Plan &stage : mutant.family.stages)
+      verifySpmd(stage, "mutant");
+    verifier = "schedule::verifySchedules";
+    schedule::verifySchedules(mutant.family, "mutant");
   } catch (const UserError &) {
     return verifier;
   }
@@ -52,21 +61,25 @@ int main(int argc, char **argv) {
   }
   int64_t every = 1, number = 0;
   std::string survivors;
+  bool isPendingOnly = false;
   for (int i = 2; i < argc; ++i) {
     std::string argument = argv[i];
     if (argument.starts_with("--every="))
       every = std::stoll(argument.substr(8));
+    if (argument == "--only-pending")
+      isPendingOnly = true;
     if (argument.starts_with("--survivors="))
       survivors = argument.substr(12);
   }
   try {
     std::ifstream file(argv[1]);
     std::string text{std::istreambuf_iterator<char>(file), {}};
-    plan::Plan plan = plan::fromJson(text, argv[1]);
-    plan::verify(plan, argv[1]);
-    verifyComm(plan, argv[1]);
-    verifySpmd(plan, argv[1]);
-    forEachMutant(plan, [&](const std::function<Mutant()> &make) {
+    Mutant original{"", "", plan::familyFromJson(text, argv[1])};
+    if (std::string killer = killerOf(original); killer != "survived")
+      throw UserError(std::string(argv[1]) + " is refused as it is by " +
+                      killer);
+    auto forEach = isPendingOnly ? forEachPendingMutant : forEachMutant;
+    forEach(original.family, [&](const std::function<Mutant()> &make) {
       if (number++ % every)
         return;
       Mutant mutant = make();
@@ -75,7 +88,7 @@ int main(int argc, char **argv) {
       if (killer == "survived" && mutant.classes.empty() &&
           !survivors.empty()) {
         file = survivors + "/plan-" + std::to_string(number) + ".json";
-        std::ofstream(file) << plan::toJson(mutant.plan);
+        std::ofstream(file) << plan::toJson(mutant.family);
       }
       std::cout << "plan\t" << mutant.kind << '\t' << mutant.place << '\t'
                 << killer << '\t' << file << '\n';

@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "PlanMutants.h"
 
+#include "nxdt/Plan/Communication.h"
+#include "nxdt/Plan/Family.h"
 #include "nxdt/Plan/PlanVerify.h"
 
 #include <algorithm>
@@ -16,23 +18,31 @@ using namespace nxdt::plan;
 
 namespace {
 
-using Visit = std::function<void(const std::function<Mutant()> &)>;
+/// Where an instruction is.
+struct Place {
+  size_t stage, program, at;
+};
 
-/// Mutants of one collective.
+/// Mutants of one collective, or of those that stages meet in, on each.
 class CollectiveMutants {
 public:
-  CollectiveMutants(const Plan &plan, size_t program, size_t at,
+  CollectiveMutants(const PlanFamily &family, std::vector<Place> places,
                     const Visit &visit)
-      : plan(plan), program(program), at(at), visit(visit), mesh(meshOf(plan)) {
-  }
+      : family(family), places(std::move(places)), visit(visit),
+        mesh(meshOf(family.stages[0])) {}
 
   void run();
 
 private:
-  /// Hands out a mutant made by `change`, which gets the program to change.
-  void add(const std::string &kind, std::function<void(Program &)> change);
+  /// Hands out a mutant made by `change`, which gets the program to change and
+  /// the instruction's index.
+  void add(const std::string &kind,
+           std::function<void(Program &, size_t)> change);
+  const Program &program() const {
+    return family.stages[places[0].stage].programs[places[0].program];
+  }
   const Instruction &original() const {
-    return plan.programs[program].instructions[at];
+    return program().instructions[places[0].at];
   }
   int64_t ranks(const Axes &axes) const {
     return groupSize(mesh, toGroupSpec(axes));
@@ -44,20 +54,31 @@ private:
   void deletions();
   void otherAxes();
 
-  const Plan &plan;
-  size_t program, at;
+  const PlanFamily &family;
+  std::vector<Place> places;
   const Visit &visit;
   Mesh mesh;
 };
 
-std::string axesText(const Axes &axes) {
+int32_t operandOf(const Instruction &instruction) {
+  return std::get<ValueRef>(instruction.args[0]).index;
+}
+
+} // namespace
+
+std::string nxdt::axesText(const Axes &axes) {
   std::string text = "[";
   for (const std::string &axis : axes)
     text += (text.size() > 1 ? "," : "") + axis;
   return text + "]";
 }
 
-void replaceUses(Program &program, size_t from, int32_t old, int32_t now) {
+std::string nxdt::stageText(const PlanFamily &family, size_t stage) {
+  return family.stages.size() == 1 ? "" : " of stage " + std::to_string(stage);
+}
+
+void nxdt::replaceUses(Program &program, size_t from, int32_t old,
+                       int32_t now) {
   for (size_t i = from; i < program.instructions.size(); ++i)
     for (Arg &arg : program.instructions[i].args) {
       if (auto *ref = std::get_if<ValueRef>(&arg); ref && ref->index == old)
@@ -69,25 +90,54 @@ void replaceUses(Program &program, size_t from, int32_t old, int32_t now) {
     }
 }
 
-int32_t operandOf(const Instruction &instruction) {
-  return std::get<ValueRef>(instruction.args[0]).index;
+void nxdt::deriveFrees(Program &program) {
+  std::set<int32_t> carries;
+  for (const Instruction &i : program.instructions)
+    for (int32_t value : i.frees)
+      if (program.values[value].buffer >= 0)
+        carries.insert(value);
+  std::vector<std::vector<int32_t>> frees = lastUses(program);
+  for (size_t i = 0; i < frees.size(); ++i)
+    program.instructions[i].frees = frees[i];
+  for (int32_t value : carries) {
+    size_t last = program.instructions.size() - 1;
+    for (size_t i = 0; i < program.instructions.size(); ++i) {
+      const Instruction &instruction = program.instructions[i];
+      bool uses =
+          std::find(instruction.outs.begin(), instruction.outs.end(), value) !=
+              instruction.outs.end() ||
+          std::find(instruction.gradOuts.begin(), instruction.gradOuts.end(),
+                    value) != instruction.gradOuts.end();
+      for (const Arg &arg : instruction.args) {
+        if (auto *ref = std::get_if<ValueRef>(&arg))
+          uses |= ref->index == value;
+        if (auto *refs = std::get_if<std::vector<ValueRef>>(&arg))
+          uses |= std::find(refs->begin(), refs->end(), ValueRef{value}) !=
+                  refs->end();
+      }
+      if (uses)
+        last = i;
+    }
+    program.instructions[last].frees.push_back(value);
+  }
 }
 
-} // namespace
-
 void CollectiveMutants::add(const std::string &kind,
-                            std::function<void(Program &)> change) {
+                            std::function<void(Program &, size_t)> change) {
   visit([=, this] {
     Mutant mutant;
-    mutant.kind = kind;
-    mutant.place = plan.programs[program].name + " " + std::to_string(at) +
-                   " " + original().op + " " + axesText(original().axes);
-    mutant.plan = plan;
-    Program &changed = mutant.plan.programs[program];
-    change(changed);
-    std::vector<std::vector<int32_t>> frees = lastUses(changed);
-    for (size_t i = 0; i < frees.size(); ++i)
-      changed.instructions[i].frees = frees[i];
+    mutant.kind = kind + (places.size() > 1 ? " on all stages" : "");
+    mutant.place =
+        program().name + " " + std::to_string(places[0].at) + " " +
+        original().op + " " + axesText(original().axes) +
+        (places.size() > 1 ? "" : stageText(family, places[0].stage));
+    mutant.family = family;
+    for (const Place &place : places) {
+      Program &changed =
+          mutant.family.stages[place.stage].programs[place.program];
+      change(changed, place.at);
+      deriveFrees(changed);
+    }
     return mutant;
   });
 }
@@ -96,14 +146,14 @@ void CollectiveMutants::add(const std::string &kind,
 /// its place.
 void CollectiveMutants::deletions() {
   if (original().collective == Collective::AllReduce)
-    add("delete", [at = at](Program &p) {
+    add("delete", [](Program &p, size_t at) {
       int32_t operand = operandOf(p.instructions[at]);
       int32_t out = p.instructions[at].outs[0];
       p.instructions.erase(p.instructions.begin() + at);
       replaceUses(p, at, out, operand);
     });
   if (original().collective == Collective::ReduceScatter)
-    add("delete the sum of a reduce_scatter", [at = at](Program &p) {
+    add("delete the sum of a reduce_scatter", [](Program &p, size_t at) {
       Instruction &i = p.instructions[at];
       i.collective = Collective::AllSlice;
       i.op = "nxdt::all_slice";
@@ -111,7 +161,7 @@ void CollectiveMutants::deletions() {
     });
   if (original().collective == Collective::AllGather)
     add("delete (own part n times)",
-        [at = at, n = ranks(original().axes)](Program &p) {
+        [n = ranks(original().axes)](Program &p, size_t at) {
           Instruction i;
           i.op = "aten::cat";
           i.args = {std::vector<ValueRef>(n, {operandOf(p.instructions[at])}),
@@ -120,7 +170,7 @@ void CollectiveMutants::deletions() {
           p.instructions[at] = i;
         });
   if (original().collective == Collective::AllSlice)
-    add("delete (first part on all ranks)", [at = at](Program &p) {
+    add("delete (first part on all ranks)", [](Program &p, size_t at) {
       const Instruction &old = p.instructions[at];
       Instruction i;
       i.op = "aten::slice.Tensor";
@@ -165,7 +215,7 @@ void CollectiveMutants::otherAxes() {
     if (isAllReduce && sorted == own)
       continue;
     add("re-axes",
-        [at = at, axes](Program &p) { p.instructions[at].axes = axes; });
+        [axes](Program &p, size_t at) { p.instructions[at].axes = axes; });
   }
 }
 
@@ -173,7 +223,7 @@ void CollectiveMutants::run() {
   deletions();
   otherAxes();
   if (original().collective != Collective::AllSlice)
-    add("reduce twice", [at = at](Program &p) {
+    add("reduce twice", [](Program &p, size_t at) {
       Instruction again = p.instructions[at];
       again.collective = Collective::AllReduce;
       again.op = "nxdt::all_reduce";
@@ -187,13 +237,13 @@ void CollectiveMutants::run() {
       p.instructions.insert(p.instructions.begin() + at + 1, again);
     });
   if (reduces()) {
-    add("sum for max, or the reverse", [at = at](Program &p) {
+    add("sum for max, or the reverse", [](Program &p, size_t at) {
       Reduction &r = p.instructions[at].reduction;
       r = r == Reduction::Sum ? Reduction::Max : Reduction::Sum;
     });
   }
   if (original().collective == Collective::AllSlice)
-    add("reduce what is whole", [at = at](Program &p) {
+    add("reduce what is whole", [](Program &p, size_t at) {
       p.instructions[at].collective = Collective::ReduceScatter;
       p.instructions[at].op = "nxdt::reduce_scatter";
     });
@@ -225,7 +275,9 @@ static std::set<int32_t> fromCoordinates(const Plan &plan,
 /// What ranks leave out on purpose, of padding and of lookups, is filled with
 /// something else. (Without the mask it may be zero all the same: many masks
 /// are of what is zero already.)
-static void masks(const Plan &plan, size_t program, const Visit &visit) {
+static void masks(const PlanFamily &family, size_t stage, size_t program,
+                  const Visit &visit) {
+  const Plan &plan = family.stages[stage];
   const Program &body = plan.programs[program];
   std::set<int32_t> own = fromCoordinates(plan, body);
   for (size_t at = 0; at < body.instructions.size(); ++at) {
@@ -235,13 +287,13 @@ static void masks(const Plan &plan, size_t program, const Visit &visit) {
         // Indices are masked to be legal; what they look up is masked again.
         body.values[i.outs[0]].dtype == DType::I64)
       continue;
-    visit([=, &plan, &body] {
+    visit([=, &family, &body] {
       Mutant mutant{"fill a mask with ones",
                     body.name + " " + std::to_string(at) + " " +
-                        body.instructions[at].op,
-                    plan,
-                    {}};
-      mutant.plan.programs[program].instructions[at].args[2] = 1.0;
+                        body.instructions[at].op + stageText(family, stage),
+                    family};
+      Program &changed = mutant.family.stages[stage].programs[program];
+      changed.instructions[at].args[2] = 1.0;
       return mutant;
     });
   }
@@ -254,31 +306,45 @@ static void masks(const Plan &plan, size_t program, const Visit &visit) {
 static std::vector<CommStep> stepsOf(const Program &program) {
   std::vector<CommStep> steps;
   for (const Instruction &i : program.instructions)
-    if (i.kind == OpKind::Collective && i.collective != Collective::AllSlice) {
-      const Value &value = program.values[operandOf(i)];
-      steps.push_back({i.axes, i.collective, i.reduction, value.dtype,
-                       value.shape, i.dim, program.name});
-    }
+    if (isCollective(i) && i.collective != Collective::AllSlice)
+      for (const Transfer &transfer : transfersOf(i)) {
+        const Value &value = program.values[transfer.input];
+        steps.push_back({i.axes, i.collective, i.reduction, value.dtype,
+                         value.shape, i.dim, program.name});
+      }
   return steps;
 }
 
-static std::string place(const Program &program, size_t at,
-                         const CommStep &step) {
-  return program.name + " " + std::to_string(at) +
-         " nxdt::" + std::string(name(step.kind)) + " " + axesText(step.axes);
+static bool spansStages(const Axes &axes) {
+  return std::find(axes.begin(), axes.end(), "pp") != axes.end();
 }
 
-static void oneRank(const Plan &plan, const Program &program,
-                    const Visit &visit) {
+static void oneRank(const PlanFamily &family, size_t stage,
+                    const Program &program, const Visit &visit) {
+  Mesh mesh = meshOf(family.stages[0]);
   std::vector<CommStep> steps = stepsOf(program);
-  int64_t ranks = meshOf(plan).size();
+  // By rank: what its stage has under that name.
+  std::vector<CommClass> all;
+  int64_t last = 0;
+  for (int64_t rank = 0; rank < mesh.size(); ++rank) {
+    CommClass &own = all.emplace_back(CommClass{{rank}, {}});
+    int64_t itsStage = stageOf(mesh, rank);
+    if (itsStage == int64_t(stage))
+      last = rank;
+    for (const Program &other : family.stages[itsStage].programs)
+      if (other.name == program.name)
+        own.steps = stepsOf(other);
+  }
+  auto placeOf = [&](size_t at) {
+    return program.name + " " + std::to_string(at) +
+           " nxdt::" + std::string(name(steps[at].kind)) + " " +
+           axesText(steps[at].axes) + stageText(family, stage);
+  };
   auto add = [&](const std::string &kind, size_t at,
                  std::function<void(std::vector<CommStep> &)> change) {
-    visit([=, &plan, &program] {
-      Mutant mutant{kind, place(program, at, steps[at]), plan, {}};
-      for (int64_t rank = 0; rank < ranks; ++rank)
-        mutant.classes.push_back({{rank}, steps});
-      change(mutant.classes.back().steps);
+    visit([=, &family, place = placeOf(at)] {
+      Mutant mutant{kind, place, family, all};
+      change(mutant.classes[last].steps);
       return mutant;
     });
   };
@@ -301,24 +367,30 @@ static void oneRank(const Plan &plan, const Program &program,
                   a.shape != b.shape || a.dim != b.dim;
     if (a.axes == b.axes && isTold)
       add("swap on one rank", at, swap);
-    if (a.axes.size() == 1 && b.axes.size() == 1 && a.axes != b.axes)
-      visit([=, &plan, &program] {
-        Mutant mutant{
-            "swap on every other rank", place(program, at, a), plan, {}};
-        Mesh mesh = meshOf(plan);
-        bool isAnySwapped = false;
-        for (int64_t rank = 0; rank < ranks; ++rank) {
-          mutant.classes.push_back({{rank}, steps});
-          int64_t sum = groupIndex(mesh, toGroupSpec(a.axes), rank) +
-                        groupIndex(mesh, toGroupSpec(b.axes), rank);
-          // Of groups within groups one rank is enough.
-          if (sum % 2 == 0 && (isAnySwapped || rank + 1 < ranks))
-            continue;
-          swap(mutant.classes.back().steps);
-          isAnySwapped = true;
-        }
-        return mutant;
-      });
+    if (a.axes.size() != 1 || b.axes.size() != 1 || a.axes == b.axes)
+      continue;
+    // Groups over stages meet those of other stages: once for all.
+    bool isOfAll = spansStages(a.axes) || spansStages(b.axes);
+    if (isOfAll && stage > 0)
+      continue;
+    visit([=, &family, place = placeOf(at)] {
+      Mutant mutant{"swap on every other rank", place, family, all};
+      bool isAnySwapped = false;
+      for (int64_t rank = 0; rank < mesh.size(); ++rank) {
+        std::vector<CommStep> &own = mutant.classes[rank].steps;
+        bool isIts = isOfAll ? own.size() > at + 1 && own[at].axes == a.axes &&
+                                   own[at + 1].axes == b.axes
+                             : stageOf(mesh, rank) == int64_t(stage);
+        int64_t sum = groupIndex(mesh, toGroupSpec(a.axes), rank) +
+                      groupIndex(mesh, toGroupSpec(b.axes), rank);
+        // Of groups within groups one rank is enough.
+        if (!isIts || (sum % 2 == 0 && (isAnySwapped || rank != last)))
+          continue;
+        swap(own);
+        isAnySwapped = true;
+      }
+      return mutant;
+    });
   }
 }
 
@@ -326,14 +398,16 @@ static void oneRank(const Plan &plan, const Program &program,
 // Declarations
 //===----------------------------------------------------------------------===//
 
-static void declarations(const Plan &plan, const Visit &visit) {
+static void declarations(const PlanFamily &family, size_t stage,
+                         const Visit &visit) {
+  const Plan &plan = family.stages[stage];
   for (size_t b = 0; b < plan.buffers.size(); ++b) {
     const Buffer &buffer = plan.buffers[b];
     auto add = [&](const std::string &kind,
                    std::function<void(Buffer &)> change) {
-      visit([=, &plan] {
-        Mutant mutant{kind, plan.buffers[b].name, plan, {}};
-        change(mutant.plan.buffers[b]);
+      visit([=, &family, name = buffer.name] {
+        Mutant mutant{kind, name + stageText(family, stage), family};
+        change(mutant.family.stages[stage].buffers[b]);
         return mutant;
       });
     };
@@ -358,14 +432,50 @@ static void declarations(const Plan &plan, const Visit &visit) {
   }
 }
 
-void nxdt::forEachMutant(const Plan &plan, const Visit &visit) {
-  for (size_t program = 0; program < plan.programs.size(); ++program) {
-    const Program &body = plan.programs[program];
-    for (size_t at = 0; at < body.instructions.size(); ++at)
-      if (body.instructions[at].kind == OpKind::Collective)
-        CollectiveMutants(plan, program, at, visit).run();
-    masks(plan, program, visit);
-    oneRank(plan, body, visit);
+//===----------------------------------------------------------------------===//
+// All of it
+//===----------------------------------------------------------------------===//
+
+/// The n-th collective over stages of the program, on every stage.
+static std::vector<Place> onAllStages(const PlanFamily &family,
+                                      const std::string &program, size_t n) {
+  std::vector<Place> places;
+  for (size_t stage = 0; stage < family.stages.size(); ++stage)
+    for (size_t p = 0; p < family.stages[stage].programs.size(); ++p) {
+      const Program &body = family.stages[stage].programs[p];
+      if (body.name != program)
+        continue;
+      size_t seen = 0;
+      for (size_t at = 0; at < body.instructions.size(); ++at)
+        if (spansStages(body.instructions[at].axes) && seen++ == n)
+          places.push_back({stage, p, at});
+    }
+  return places;
+}
+
+void nxdt::forEachMutant(const PlanFamily &family, const Visit &visit) {
+  for (size_t stage = 0; stage < family.stages.size(); ++stage) {
+    const Plan &plan = family.stages[stage];
+    for (size_t program = 0; program < plan.programs.size(); ++program) {
+      const Program &body = plan.programs[program];
+      size_t overStages = 0;
+      for (size_t at = 0; at < body.instructions.size(); ++at) {
+        if (body.instructions[at].kind != OpKind::Collective)
+          continue;
+        CollectiveMutants(family, {{stage, program, at}}, visit).run();
+        if (spansStages(body.instructions[at].axes) && stage == 0)
+          CollectiveMutants(family,
+                            onAllStages(family, body.name, overStages++), visit)
+              .run();
+      }
+      masks(family, stage, program, visit);
+      oneRank(family, stage, body, visit);
+    }
+    declarations(family, stage, visit);
   }
-  declarations(plan, visit);
+  forEachPendingMutant(family, visit);
+  if (family.stages.size() == 1)
+    return;
+  forEachScheduleMutant(family, visit);
+  forEachFamilyMutant(family, visit);
 }

@@ -13,6 +13,7 @@
 #include "nxdt/Emit/EmitPlan.h"
 #include "nxdt/Passes/Passes.h"
 #include "nxdt/Passes/Pipeline.h"
+#include "nxdt/Schedule/FamilySchedule.h"
 #include "nxdt/Support/UserError.h"
 #include "nxdt/Verify/VerifyComm.h"
 #include "nxdt/Verify/VerifySpmd.h"
@@ -205,6 +206,7 @@ LogicalResult Compilation::run() {
   finishPlans(vocabSize);
   // The ranks' programs, proven without what made them.
   verifyComm(result, "the plan");
+  schedule::verifySchedules(result, "the plan");
   for (const plan::Plan &plan : result.stages)
     verifySpmd(plan, "the plan");
   return success();

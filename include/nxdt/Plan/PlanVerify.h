@@ -36,7 +36,8 @@ void verify(const Plan &plan, const std::string &what);
 /// has, equal heads, the same schedules and micro-batches, channels whose ends
 /// agree in name, direction, peer, type and layout, and whose tensors are
 /// received in the order in which they are sent; parameters on several stages
-/// alike. Whether the stages can wait for each other for ever is not looked
+/// alike, updated on one with the gradients of all, each once, and sent back.
+/// Whether the stages can wait for each other for ever is not looked
 /// at.
 void verifyFamily(const PlanFamily &family, const std::string &what);
 

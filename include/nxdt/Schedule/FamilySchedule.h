@@ -24,6 +24,11 @@ namespace nxdt::schedule {
 std::optional<PipelineSchedule> scheduleOf(const plan::PlanFamily &family,
                                            std::string_view name);
 
+/// Proves (Schedule/Verify.h) the schedules of a family that
+/// plan::verifyFamily() passes, whoever wrote it. UserError, with a line per
+/// stage after the first where stages wait for each other.
+void verifySchedules(const plan::PlanFamily &family, const std::string &what);
+
 } // namespace nxdt::schedule
 
 #endif // NXDT_SCHEDULE_FAMILYSCHEDULE_H
