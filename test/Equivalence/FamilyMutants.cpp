@@ -118,28 +118,33 @@ private:
             if (index < 0)
               continue;
             int32_t buffer = plan.channels[index].buffer;
+            // What only serves it is emptied: nothing is left to complain.
+            for (Program &program : plan.programs)
+              if (serves(program, buffer))
+                program = {program.name, {}, {}};
             for (Schedule &schedule : plan.schedules)
               std::erase_if(schedule.actions, [&](const Action &action) {
                 switch (action.kind) {
                 case ActionKind::Free:
                   return action.index == buffer;
-                case ActionKind::Run: {
-                  const Program &program = plan.programs[action.index];
-                  bool isPass = program.name.starts_with("forward.") ||
-                                program.name.starts_with("backward.") ||
-                                program.name.starts_with("eval.");
-                  return !isPass && std::any_of(program.values.begin(),
-                                                program.values.end(),
-                                                [&](const Value &value) {
-                                                  return value.buffer == buffer;
-                                                });
-                }
+                case ActionKind::Run:
+                  return plan.programs[action.index].values.empty();
                 default:
                   return action.index == index;
                 }
               });
           }
         });
+  }
+
+  /// Whether the program is no pass, and has to do with the buffer.
+  static bool serves(const Program &program, int32_t buffer) {
+    bool isPass = program.name.starts_with("forward.") ||
+                  program.name.starts_with("backward.") ||
+                  program.name.starts_with("eval.");
+    return !isPass &&
+           std::any_of(program.values.begin(), program.values.end(),
+                       [&](const Value &v) { return v.buffer == buffer; });
   }
 
   /// Weights that several stages hold.

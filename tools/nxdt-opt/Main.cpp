@@ -6,10 +6,12 @@
 //===----------------------------------------------------------------------===//
 //
 // A YAML file goes through our pipeline (and loads libtorch for capture only
-// then); anything else is MLIR's opt driver with our passes.
+// then); --verify-schedule=FILE proves a schedule that is written down;
+// anything else is MLIR's opt driver with our passes.
 //
 //===----------------------------------------------------------------------===//
 #include "Driver.h"
+#include "VerifySchedule.h"
 #include "nxdt/Passes/Passes.h"
 
 #include "mlir/InitAllDialects.h"
@@ -19,6 +21,9 @@
 int main(int argc, char **argv) {
   if (nxdt::isConfigCommand(argc, argv))
     return nxdt::runDriver(argc, argv);
+  if (llvm::StringRef argument = argc == 2 ? argv[1] : "";
+      argument.consume_front("--verify-schedule="))
+    return nxdt::verifyScheduleFile(argument);
   mlir::DialectRegistry registry;
   mlir::registerAllPasses();
   mlir::registerAllDialects(registry);
