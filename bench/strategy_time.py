@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Predicted and measured seconds of an optimizer step of strategies and models, on two cores of this host.
 
-    python3 bench/strategy_time.py --config CONFIG.yaml [--bin build/bin] [--cluster FILE] [--steps 20] [--out bench/results/strategy_time.md]
+    python3 bench/strategy_time.py --config CONFIG.yaml [--bin build/bin] [--cluster FILE] [--steps 20] [--rounds 3] [--out bench/results/strategy_time.md]
 
-Without --cluster the host is calibrated first. Each strategy runs three times, a third of the steps each and all strategies in between, so that what else the machine does falls on all of them; the first two steps of a run do not count. Exit status 1 if the rank correlation is below 0.9, or the predicted best takes over 5 % longer than the measured best of the same work.
+Without --cluster the host is calibrated first. Each strategy runs --rounds times, with its part of the steps and all other strategies in between, so that what else the machine does falls on all of them; the first two steps of a run do not count. Exit status 1 if the rank correlation is below 0.9, or the predicted best takes over 5 % longer than the measured best of the same work.
 """
 
 import argparse
@@ -19,7 +19,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-ROUNDS, WARM_UP = 3, 2
+WARM_UP = 2
 WANTED_CORRELATION, WANTED_LOSS = 0.9, 0.05
 D = "distributed_strategy."
 #   name, model: (hidden, intermediate, layers, heads, key-value heads), ranks, overrides
@@ -86,6 +86,7 @@ def main():
     parser.add_argument("--bin", type=Path, default=ROOT / "build/bin")
     parser.add_argument("--cluster", type=Path)
     parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--set", action="append", default=[], help="a further override for all")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
@@ -99,8 +100,8 @@ def main():
         for _, model, ranks, keys in STRATEGIES:
             report = succeed([arguments.bin / "nxdt-opt", arguments.config, "--report=json", "--cluster", cluster, *overrides(model, ranks, keys, folder), *arguments.set])
             predicted.append(json.loads(report)["time"]["step_s"])
-        steps = -(-arguments.steps // ROUNDS)
-        for _ in range(ROUNDS):
+        steps = -(-arguments.steps // arguments.rounds)
+        for _ in range(arguments.rounds):
             for times, (_, model, ranks, keys) in zip(measured, STRATEGIES):
                 with tempfile.TemporaryDirectory() as log:
                     succeed(
