@@ -176,7 +176,9 @@ void Trainer::save(bool atEnd) {
   int64_t base = currentBytes(device);
   resetPeak(device);
   writeTags(atEnd);
+  peakOfSaves = std::max(peakOfSaves, peakBytes(device));
   files.saveBytes = std::max(files.saveBytes, peakBytes(device) - base);
+  resetPeak(device);
 }
 
 /// All ranks write, the first one decides what.

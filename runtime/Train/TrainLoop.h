@@ -125,7 +125,9 @@ private:
   int64_t peak = 0; ///< bytes
   /// Of this rank alone, what loading and saving took beside what lived before.
   FileUse files;
-  int64_t peakBeforeSaves = 0; ///< bytes; saves measure their own
+  // Of this rank, in bytes; see save().
+  int64_t peakBeforeSaves = 0;
+  int64_t peakOfSaves = 0;
   std::chrono::steady_clock::time_point start =
       std::chrono::steady_clock::now();
   /// Last values of what a checkpoint can be ranked by.

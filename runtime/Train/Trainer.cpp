@@ -115,7 +115,8 @@ void Trainer::agree() {
   bool isLate = trainer.maxTimeS > 0 && secondsSince(start) >= trainer.maxTimeS;
   bool isDue = checkpoints && checkpoints->due(step);
   std::vector<int64_t> all = ranks.max(
-      {stop.pending(), isLate, isDue, highestBytes()}, "the end of a step");
+      {stop.pending(), isLate, isDue, std::max(highestBytes(), peakOfSaves)},
+      "the end of a step");
   stopSignal = int(all[0]);
   timeIsUp = all[1];
   saveIsDue = all[2];
@@ -284,7 +285,7 @@ void Trainer::loop() {
   }
 }
 
-/// Since the first step.
+/// Since the first step, without saves.
 int64_t Trainer::highestBytes() const {
   return std::max(peakBeforeSaves, peakBytes(executor.device()));
 }
