@@ -149,3 +149,51 @@ nxdt::scalesOf(func::FuncOp func, bool again) {
         scales[*scale].push_back(&op);
   return scales;
 }
+
+/// No factor came or went since the step was built: neither partitioning nor
+/// reductions multiply by anything.
+LogicalResult nxdt::compareScales(func::FuncOp func) {
+  bool isBroken = false;
+  auto fail = [&](Operation *op) {
+    isBroken = true;
+    return op->emitError();
+  };
+  auto programs =
+      func->getParentOp()->getAttrOfType<DictionaryAttr>(kScalesAttr);
+  auto counts = programs.getAs<DictionaryAttr>(func.getName());
+  if (!counts) {
+    fail(func) << "program '" << func.getName() << "' is not in '"
+               << kScalesAttr << "'";
+    return failure();
+  }
+  bool isStage = func->getParentOp()->hasAttr(kChunksAttr);
+  auto scales = scalesOf(func, /*again=*/false);
+  auto countOf = [&](StringRef scale) -> int64_t {
+    auto count = counts.getAs<IntegerAttr>(scale);
+    return count ? count.getInt() : 0;
+  };
+  for (auto &[scale, ops] : scales)
+    if (int64_t(ops.size()) > countOf(scale))
+      fail(ops.back()) << "program '" << func.getName() << "' has "
+                       << ops.size() << " times '" << scale
+                       << "', the step as it was built " << countOf(scale)
+                       << " times: a factor too many";
+  for (NamedAttribute count : counts)
+    if (!scales.contains(count.getName().str()) ||
+        int64_t(scales[count.getName().str()].size()) <
+            cast<IntegerAttr>(count.getValue()).getInt())
+      fail(func) << "program '" << func.getName() << "' has lost a '"
+                 << count.getName().getValue() << "'";
+  for (auto &[scale, ops] : scalesOf(func, /*again=*/true))
+    // A stage computes again what its forward did, which is another program.
+    if (isStage
+            ? llvm::none_of(
+                  programs,
+                  [&](NamedAttribute other) {
+                    return cast<DictionaryAttr>(other.getValue()).get(scale);
+                  })
+            : !counts.get(scale))
+      fail(ops.back()) << "'" << scale
+                       << "' is said to be computed again, but never was";
+  return failure(isBroken);
+}

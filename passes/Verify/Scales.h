@@ -35,6 +35,9 @@ std::optional<double> constantOf(mlir::Value value);
 std::map<std::string, llvm::SmallVector<mlir::Operation *>>
 scalesOf(mlir::func::FuncOp func, bool again);
 
+/// A program must have the factors that are recorded of it.
+mlir::LogicalResult compareScales(mlir::func::FuncOp func);
+
 /// Records the factors of the programs that stages were given, in place of
 /// those of the step. Together they must have all that the step had, and
 /// nothing else. Nothing to do where nothing is recorded.

@@ -29,7 +29,6 @@ struct VerifyReductionScalePass
   void runOnOperation() override;
 
 private:
-  void verifyConstants(func::FuncOp func);
   void verifyAccumulation(func::FuncOp step, func::FuncOp begin,
                           llvm::StringSet<> &accumulated);
   void verifyStages();
@@ -115,46 +114,6 @@ bool VerifyReductionScalePass::isOnce(Operation *user, Value value,
              << "; sums over ranks and micro-batches are divided by the number "
                 "of tokens, and by nothing else";
   return false;
-}
-
-//===----------------------------------------------------------------------===//
-// Constants
-//===----------------------------------------------------------------------===//
-
-/// No factor came or went since the step was built: neither partitioning nor
-/// reductions multiply by anything.
-void VerifyReductionScalePass::verifyConstants(func::FuncOp func) {
-  auto programs = getOperation()->getAttrOfType<DictionaryAttr>(kScalesAttr);
-  auto counts = programs.getAs<DictionaryAttr>(func.getName());
-  if (!counts) {
-    fail(func) << "program '" << func.getName() << "' is not in '"
-               << kScalesAttr << "'";
-    return;
-  }
-  auto scales = scalesOf(func, /*again=*/false);
-  auto countOf = [&](StringRef scale) -> int64_t {
-    auto count = counts.getAs<IntegerAttr>(scale);
-    return count ? count.getInt() : 0;
-  };
-  for (auto &[scale, ops] : scales)
-    if (int64_t(ops.size()) > countOf(scale))
-      fail(ops.back()) << "program '" << func.getName() << "' has "
-                       << ops.size() << " times '" << scale
-                       << "', the step as it was built " << countOf(scale)
-                       << " times: a factor too many";
-  for (NamedAttribute count : counts)
-    if (!scales.contains(count.getName().str()) ||
-        int64_t(scales[count.getName().str()].size()) <
-            cast<IntegerAttr>(count.getValue()).getInt())
-      fail(func) << "program '" << func.getName() << "' has lost a '"
-                 << count.getName().getValue() << "'";
-  for (auto &[scale, ops] : scalesOf(func, /*again=*/true))
-    // Of another program's, where a stage computes its forward again.
-    if (llvm::none_of(programs, [&](NamedAttribute other) {
-          return cast<DictionaryAttr>(other.getValue()).get(scale);
-        }))
-      fail(ops.back()) << "'" << scale
-                       << "' is said to be computed again, but never was";
 }
 
 //===----------------------------------------------------------------------===//
@@ -467,7 +426,7 @@ void VerifyReductionScalePass::runOnOperation() {
   SymbolTable table(module);
   symbols = &table;
   for (auto func : module.getOps<func::FuncOp>())
-    verifyConstants(func);
+    isBroken |= failed(compareScales(func));
   if (module->hasAttr(kChunksAttr)) {
     verifyStages();
     if (isBroken)

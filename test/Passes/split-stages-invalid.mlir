@@ -10,6 +10,10 @@
 // NONE: error: the model has no list of layers that stages could share: parameters named like layers.0.weight
 // RUN: sed 's/, nxdt.pipeline = {.*}} {$/} {/' %s | not nxdt-opt --split-stages 2>&1 | FileCheck %s --check-prefix=ATTR
 // ATTR: error: a mesh with stages needs the module attribute 'nxdt.pipeline'
+// RUN: sed 's/nxdt.pipeline = /nxdt.scales = {train_step = {"aten::mul.Scalar by 3" = 1 : i64}}, nxdt.pipeline = /' %S/split-stages.mlir | not nxdt-opt --split-stages 2>&1 | FileCheck %s --check-prefix=LOST
+// LOST: error: the stages' parts of program 'train_step' have lost a 'aten::mul.Scalar by 3'
+// RUN: sed 's/nxdt.pipeline = /nxdt.scales = {train_step = {}}, nxdt.pipeline = /' %S/split-stages.mlir | not nxdt-opt --split-stages 2>&1 | FileCheck %s --check-prefix=MORE
+// MORE: error: the stages' parts of program 'train_step' have a 'nxdt.accumulate', which the step as it was built has not
 module attributes {nxdt.mesh = #nxdt.mesh<pp = 4>, nxdt.pipeline = {chunks_per_stage = 2 : i64, micro_batches = 8 : i64, origin = "a.yaml:1:1: pp = 4"}} {
   nxdt.buffer @layers.0.weight {role = "param"} : tensor<4x4xf32>
   nxdt.buffer @layers.1.weight {role = "param"} : tensor<4x4xf32>
