@@ -43,6 +43,32 @@ bool touches(const Program &program, int32_t buffer) {
                      [&](const Value &v) { return v.buffer == buffer; });
 }
 
+/// Whether the result is the first operand: a copy, or with zeros where there
+/// is padding (that only padding is masked is verify-spmd's).
+bool passesOn(const Instruction &instruction) {
+  if (instruction.outs.size() != 1)
+    return false;
+  if (instruction.op == "aten::clone")
+    return true;
+  const auto *fill = instruction.args.size() == 3
+                         ? std::get_if<double>(&instruction.args[2])
+                         : nullptr;
+  return instruction.op == "aten::masked_fill.Scalar" && fill && *fill == 0.0;
+}
+
+/// Values that are what `buffer` holds, as passesOn hands it on.
+std::vector<int32_t> sameAs(const Program &program, int32_t buffer) {
+  std::vector<int32_t> values;
+  for (size_t i = 0; i < program.values.size(); ++i)
+    if (program.values[i].buffer == buffer)
+      values.push_back(int32_t(i));
+  for (const Instruction &i : program.instructions)
+    if (passesOn(i) &&
+        std::find(values.begin(), values.end(), valueOf(i, 0)) != values.end())
+      values.push_back(i.outs[0]);
+  return values;
+}
+
 /// One way between two stages that hold the parameter.
 struct Exchange {
   int64_t from = 0, to = 0;
@@ -81,13 +107,10 @@ private:
   bool isExported(const Plan &plan, const Channel &channel) const {
     int32_t buffer = findBuffer(plan, exchange.role, param);
     auto copies = [&](const Program &program) {
-      return std::any_of(program.instructions.begin(),
-                         program.instructions.end(), [&](const Instruction &i) {
-                           return i.op == "aten::clone" && i.outs.size() == 1 &&
-                                  bufferOf(program, valueOf(i, 0)) == buffer &&
-                                  bufferOf(program, i.outs[0]) ==
-                                      channel.buffer;
-                         });
+      std::vector<int32_t> values = sameAs(program, buffer);
+      return std::any_of(values.begin(), values.end(), [&](int32_t value) {
+        return bufferOf(program, value) == channel.buffer;
+      });
     };
     bool isCopied = false;
     for (const Action &action : actionsOf(plan)) {
@@ -123,25 +146,33 @@ private:
   }
 
   int64_t countTaken(const Program &program, int32_t carry, int32_t own) const {
-    std::vector<int32_t> arrived;
+    std::vector<int32_t> arrived = sameAs(program, carry);
+    std::vector<int32_t> sums; // of the own gradient and what arrived
     int64_t count = 0;
-    for (size_t i = 0; i < program.values.size(); ++i)
-      if (program.values[i].buffer == carry)
-        arrived.push_back(int32_t(i));
     for (const Instruction &i : program.instructions) {
       auto reads = [&](size_t place) {
         return std::find(arrived.begin(), arrived.end(), valueOf(i, place)) !=
                arrived.end();
       };
-      if (i.op == "aten::clone" && reads(0))
-        arrived.push_back(i.outs[0]);
+      auto isSum = [&](int32_t value) {
+        return std::find(sums.begin(), sums.end(), value) != sums.end();
+      };
       bool isOwn = own >= 0 && bufferOf(program, valueOf(i, 0)) == own;
-      const char *op =
-          exchange.role == Role::Grad ? "aten::add_.Tensor" : "aten::copy_";
-      if (isOwn && i.op == op && reads(1) &&
-          (exchange.role != Role::Grad || isOne(i)))
+      bool isGrad = exchange.role == Role::Grad;
+      if (passesOn(i) && isSum(valueOf(i, 0)))
+        sums.push_back(i.outs[0]);
+      if (!isOwn)
+        continue;
+      // In place, or as a sum that is stored.
+      bool isStored = i.op == "aten::copy_";
+      bool takes = isGrad ? i.op == "aten::add_.Tensor" && isOne(i) : isStored;
+      if (takes && reads(1))
         ++count;
-      else if (isOwn && reads(1))
+      else if (isGrad && isStored && isSum(valueOf(i, 1)))
+        ++count;
+      else if (isGrad && i.op == "aten::add.Tensor" && reads(1) && isOne(i))
+        sums.push_back(i.outs[0]);
+      else if (reads(1))
         failHere("is not what " + i.op + " takes on stage " +
                  std::to_string(exchange.to));
     }
