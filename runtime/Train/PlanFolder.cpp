@@ -8,7 +8,6 @@
 #include "nxdt/Config/Load.h"
 #include "nxdt/Plan/PlanJson.h"
 #include "nxdt/Plan/PlanVerify.h"
-#include "nxdt/Schedule/FamilySchedule.h"
 #include "nxdt/Support/UserError.h"
 #include "nxdt/Verify/VerifyComm.h"
 #include "runtime/Checkpoint/Files.h"
@@ -215,7 +214,6 @@ PlanFolder openPlanFolder(const std::string &dir,
   out.family = plan::familyFromJson(out.planText, out.planPath);
   plan::verifyFamily(out.family, out.planPath);
   verifyComm(out.family, out.planPath);
-  schedule::verifySchedules(out.family, out.planPath);
   checkFits(out);
   return out;
 }

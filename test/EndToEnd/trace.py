@@ -58,7 +58,8 @@ def compare(programs, case, work, name, overrides):
     # On one host all ranks' clocks are the same: a collective ends on all of them at about the same time, within the step.
     runs = [e for _, _, e in found if e["cat"] == "run"]
     begin, end = min(e["ts"] for e in runs), max(e["ts"] + e["dur"] for e in runs)
-    check(all(begin - 1 <= e["ts"] and e["ts"] + e["dur"] <= end + 1 for _, _, e in found), f"{name}: events outside of the step")
+    # A receive may begin before anyone has begun to compute, a collective of the end may end last.
+    check(all(e["ts"] <= end + 1 and e["ts"] + e["dur"] >= begin - 1 for _, _, e in found if e["cat"] != "input"), f"{name}: events outside of the step")
     print(f"{name}: {sum(b.values())} events")
 
 
