@@ -184,10 +184,8 @@ groupCollectives(const plan::Plan &plan, plan::Stage stage,
   return groups;
 }
 
-static StrategyReport reportOf(const RunConfig &run,
-                               const plan::PlanFamily &family, ModuleOp module,
-                               int64_t stage) {
-  const plan::Plan &plan = family.stages[std::max<int64_t>(stage, 0)];
+static StrategyReport reportOf(const RunConfig &run, const plan::Plan &plan,
+                               ModuleOp module, int64_t stage) {
   StrategyReport report;
   report.configPath = run.configPath;
   report.mesh = plan.mesh;
@@ -201,7 +199,6 @@ static StrategyReport reportOf(const RunConfig &run,
   report.origins = run.strategy.origins;
   report.memory = plan.memory;
   report.totalBytes = totalBytes(plan.memory);
-  report.files = plan::fileMemoryOf(family, std::max<int64_t>(stage, 0));
   report.peak = peakOf(plan);
   report.live = groupLive(report.peak);
   report.step = groupCollectives(plan, plan::Stage::Step, report);
@@ -266,11 +263,15 @@ StrategyReport nxdt::makeReport(const RunConfig &run,
                                 ModuleOp module) {
   int64_t stages = family.stages.size();
   std::vector<StrategyReport> reports;
+  std::vector<plan::FileMemory> files = plan::fileMemoriesOf(family);
   size_t largest = 0;
   double flops = 0;
   for (int64_t stage = 0; stage < stages; ++stage) {
-    reports.push_back(reportOf(run, family, module, stages > 1 ? stage : -1));
+    reports.push_back(
+        reportOf(run, family.stages[stage], module, stages > 1 ? stage : -1));
     StrategyReport &report = reports.back();
+    if (!files.empty())
+      report.files = files[stage];
     if (stages > 1)
       report.layers = layersOf(module, stage, stages);
     flops += report.flops.step() * (double(report.ranks) / stages);

@@ -115,19 +115,11 @@ int64_t tellBytes(const PlanFamily &family, const Mesh &mesh,
   return longest * (mesh.size() + 1);
 }
 
-} // namespace
-
-int64_t rowsDrawnAtOnce(int64_t rows, int64_t size) {
-  return std::clamp<int64_t>(kDrawnElements / size, 1, rows);
-}
-
-std::optional<FileMemory> fileMemoryOf(const PlanFamily &family,
-                                       int64_t stage) {
+/// All but what is told, which is the same on all stages.
+FileMemory memoryOfStage(const PlanFamily &family, int64_t stage,
+                         const Mesh &mesh,
+                         const std::map<std::string, int64_t> &owners) {
   const Plan &plan = family.stages.at(size_t(stage));
-  if (plan.device != "cpu")
-    return std::nullopt;
-  Mesh mesh = meshOf(plan);
-  std::map<std::string, int64_t> owners = ownersOf(family);
   FileMemory memory;
   std::map<std::string, Init> inits;
   for (const Buffer &buffer : plan.buffers)
@@ -155,8 +147,38 @@ std::optional<FileMemory> fileMemoryOf(const PlanFamily &family,
     }
     memory.saveBytes = std::max(memory.saveBytes, saved);
   }
+  return memory;
+}
+
+} // namespace
+
+int64_t rowsDrawnAtOnce(int64_t rows, int64_t size) {
+  return std::clamp<int64_t>(kDrawnElements / size, 1, rows);
+}
+
+std::optional<FileMemory> fileMemoryOf(const PlanFamily &family,
+                                       int64_t stage) {
+  if (family.stages.at(size_t(stage)).device != "cpu")
+    return std::nullopt;
+  Mesh mesh = meshOf(family.stages[0]);
+  std::map<std::string, int64_t> owners = ownersOf(family);
+  FileMemory memory = memoryOfStage(family, stage, mesh, owners);
   memory.tellBytes = tellBytes(family, mesh, owners);
   return memory;
+}
+
+std::vector<FileMemory> fileMemoriesOf(const PlanFamily &family) {
+  std::vector<FileMemory> list;
+  if (family.stages[0].device != "cpu")
+    return list;
+  Mesh mesh = meshOf(family.stages[0]);
+  std::map<std::string, int64_t> owners = ownersOf(family);
+  int64_t told = tellBytes(family, mesh, owners);
+  for (size_t stage = 0; stage < family.stages.size(); ++stage) {
+    list.push_back(memoryOfStage(family, int64_t(stage), mesh, owners));
+    list.back().tellBytes = told;
+  }
+  return list;
 }
 
 } // namespace nxdt::plan

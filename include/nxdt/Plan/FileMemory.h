@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 namespace nxdt::plan {
 
@@ -39,6 +40,8 @@ struct FileMemory {
 /// Of the ranks of `stage`. None for devices other than the CPU: what copies
 /// to and from a device take is not known here.
 std::optional<FileMemory> fileMemoryOf(const PlanFamily &family, int64_t stage);
+/// Of each stage; empty where fileMemoryOf has none.
+std::vector<FileMemory> fileMemoriesOf(const PlanFamily &family);
 
 /// Rows of `size` elements that are drawn at once where a tensor of `rows` of
 /// them is not filled in place.
