@@ -59,6 +59,9 @@ private:
   }
 
   SymbolTable *symbols = nullptr;
+  /// By program and buffer, and by parameter: asked for once per tensor.
+  DenseMap<Operation *, llvm::StringMap<Value>> results;
+  llvm::StringMap<StringRef> gradients; ///< what the optimizer reads
   bool isBroken = false;
 };
 } // namespace
@@ -82,12 +85,12 @@ BufferOp VerifyReductionScalePass::bufferBehind(Value value) {
 
 /// What a program writes to a buffer; null if it does not.
 Value VerifyReductionScalePass::resultFor(func::FuncOp func, StringRef buffer) {
-  for (unsigned i = 0; i < func.getNumResults(); ++i) {
-    auto name = func.getResultAttrOfType<FlatSymbolRefAttr>(i, kBufferAttr);
-    if (name && name.getValue() == buffer)
-      return func.front().getTerminator()->getOperand(i);
-  }
-  return {};
+  auto [it, isNew] = results.try_emplace(func);
+  for (unsigned i = 0; isNew && i < func.getNumResults(); ++i)
+    if (auto name = func.getResultAttrOfType<FlatSymbolRefAttr>(i, kBufferAttr))
+      it->second.try_emplace(name.getValue(),
+                             func.front().getTerminator()->getOperand(i));
+  return it->second.lookup(buffer);
 }
 
 bool VerifyReductionScalePass::isOnce(Operation *user, Value value,
@@ -340,12 +343,7 @@ void VerifyReductionScalePass::verifyOptimizer(func::FuncOp update,
     return;
   }
   StringRef owner = param.getParam() ? *param.getParam() : param.getSymName();
-  StringRef wanted;
-  for (auto buffer : getOperation().getOps<BufferOp>())
-    if (buffer.getParam() && *buffer.getParam() == owner &&
-        (buffer.getRole() == "reduced_grad" ||
-         (buffer.getRole() == "grad" && wanted.empty())))
-      wanted = buffer.getSymName();
+  StringRef wanted = gradients.lookup(owner);
   isOnce(op, op->getOperand(0), param.getSymName(), "the parameter");
   isOnce(op, op->getOperand(1), wanted, "the gradient");
   isOnce(op, op->getOperand(scaleAt), "grad_scale", "the scale");
@@ -425,6 +423,14 @@ void VerifyReductionScalePass::runOnOperation() {
   }
   SymbolTable table(module);
   symbols = &table;
+  results.clear();
+  gradients.clear();
+  for (auto buffer : module.getOps<BufferOp>()) {
+    if (buffer.getRole() == "reduced_grad" && buffer.getParam())
+      gradients[*buffer.getParam()] = buffer.getSymName();
+    if (buffer.getRole() == "grad" && buffer.getParam())
+      gradients.try_emplace(*buffer.getParam(), buffer.getSymName());
+  }
   for (auto func : module.getOps<func::FuncOp>())
     isBroken |= failed(compareScales(func));
   if (module->hasAttr(kChunksAttr)) {
