@@ -167,47 +167,39 @@ void CostModel::timePrograms(ModuleOp module) {
   programs.resize(stages);
   for (int64_t stage = 0; stage < stages; ++stage) {
     const plan::Plan &plan = family.stages[stage];
-    llvm::StringMap<const plan::Program *> byName;
-    for (const plan::Program &program : plan.programs)
-      byName[program.name] = &program;
     int64_t rank = stage * (plan::meshOf(plan).size() / stages);
-    for (auto func : module.getOps<func::FuncOp>()) {
-      auto where = func->getAttrOfType<IntegerAttr>(kStageAttr);
-      if (where && where.getInt() != stage)
-        continue;
-      auto name = func->getAttrOfType<StringAttr>(kProgramAttr);
-      const plan::Program *program =
-          byName.lookup(name ? name.getValue() : func.getName());
-      if (!program)
-        continue;
-      ProgramClock clock(plan, *program, rank, cluster);
-      // An instruction per operation; behind them copies of what is carried.
-      auto op = func.front().without_terminator().begin();
-      auto end = func.front().without_terminator().end();
-      for (const plan::Instruction &instruction : program->instructions) {
-        Operation *current = op == end ? nullptr : &*op++;
-        switch (instruction.kind) {
-        case plan::OpKind::Collective:
-          clock.start(instruction);
-          clock.wait(instruction.outs[0]);
-          break;
-        case plan::OpKind::Start:
-          clock.start(instruction);
-          break;
-        case plan::OpKind::Wait:
-          clock.wait(
-              std::get<std::vector<plan::ValueRef>>(instruction.args[0])[0]
-                  .index);
-          break;
-        case plan::OpKind::Aten:
-        case plan::OpKind::AtenVjp:
-          clock.compute(current ? operatorTime_s(current, rates)
-                                : rates.overhead_s);
-          break;
-        }
-      }
-      programs[stage][program->name] = clock.finish();
-    }
+    forEachProgram(
+        module, plan, stage,
+        [&](func::FuncOp func, const plan::Program &program) {
+          ProgramClock clock(plan, program, rank, cluster);
+          // An instruction per operation; behind them copies of what is
+          // carried.
+          auto op = func.front().without_terminator().begin();
+          auto end = func.front().without_terminator().end();
+          for (const plan::Instruction &instruction : program.instructions) {
+            Operation *current = op == end ? nullptr : &*op++;
+            switch (instruction.kind) {
+            case plan::OpKind::Collective:
+              clock.start(instruction);
+              clock.wait(instruction.outs[0]);
+              break;
+            case plan::OpKind::Start:
+              clock.start(instruction);
+              break;
+            case plan::OpKind::Wait:
+              clock.wait(
+                  std::get<std::vector<plan::ValueRef>>(instruction.args[0])[0]
+                      .index);
+              break;
+            case plan::OpKind::Aten:
+            case plan::OpKind::AtenVjp:
+              clock.compute(current ? operatorTime_s(current, rates)
+                                    : rates.overhead_s);
+              break;
+            }
+          }
+          programs[stage][program.name] = clock.finish();
+        });
   }
 }
 

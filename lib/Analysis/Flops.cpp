@@ -137,9 +137,9 @@ bool nxdt::makesView(Operation *op) {
   return info && info->aliasing == Aliasing::View;
 }
 
-FlopCount nxdt::countFlops(ModuleOp module, const plan::Plan &plan,
-                           int64_t stage, int64_t microBatches) {
-  FlopCount count;
+void nxdt::forEachProgram(
+    ModuleOp module, const plan::Plan &plan, int64_t stage,
+    llvm::function_ref<void(func::FuncOp, const plan::Program &)> visit) {
   llvm::StringMap<const plan::Program *> programs;
   for (const plan::Program &program : plan.programs)
     programs[program.name] = &program;
@@ -148,30 +148,38 @@ FlopCount nxdt::countFlops(ModuleOp module, const plan::Plan &plan,
     if (where && where.getInt() != stage)
       continue;
     auto name = func->getAttrOfType<StringAttr>(kProgramAttr);
-    const plan::Program *program =
-        programs.lookup(name ? name.getValue() : func.getName());
-    if (!program)
-      continue;
-    double steps =
-        plan::runsOf(plan, *program, plan::Stage::Step, microBatches);
-    double evaluations =
-        plan::runsOf(plan, *program, plan::Stage::Evaluation, microBatches);
-    bool isPerMicroBatch = plan::useOf(program->name).isPerMicroBatch ||
-                           schedule::passOf(program->name);
-    for (Operation &op : func.front()) {
-      double flops = operatorFlops(&op);
-      count.evaluation += evaluations * flops;
-      flops *= steps;
-      if (!isPerMicroBatch)
-        count.optimizer += flops;
-      else if (op.hasAttr(kRecomputedAttr))
-        count.recomputed += flops;
-      else if (isBackward(&op))
-        count.backward += flops;
-      else
-        count.forward += flops;
-    }
+    if (const plan::Program *program =
+            programs.lookup(name ? name.getValue() : func.getName()))
+      visit(func, *program);
   }
+}
+
+FlopCount nxdt::countFlops(ModuleOp module, const plan::Plan &plan,
+                           int64_t stage, int64_t microBatches) {
+  FlopCount count;
+  forEachProgram(
+      module, plan, stage,
+      [&](func::FuncOp func, const plan::Program &program) {
+        double steps =
+            plan::runsOf(plan, program, plan::Stage::Step, microBatches);
+        double evaluations =
+            plan::runsOf(plan, program, plan::Stage::Evaluation, microBatches);
+        bool isPerMicroBatch = plan::useOf(program.name).isPerMicroBatch ||
+                               schedule::passOf(program.name);
+        for (Operation &op : func.front()) {
+          double flops = operatorFlops(&op);
+          count.evaluation += evaluations * flops;
+          flops *= steps;
+          if (!isPerMicroBatch)
+            count.optimizer += flops;
+          else if (op.hasAttr(kRecomputedAttr))
+            count.recomputed += flops;
+          else if (isBackward(&op))
+            count.backward += flops;
+          else
+            count.forward += flops;
+        }
+      });
   return count;
 }
 

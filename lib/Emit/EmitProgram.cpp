@@ -58,12 +58,6 @@ static plan::Origin toOrigin(StringAttr name, RankedTensorType whole,
   return origin;
 }
 
-static std::string moduleOf(Operation *op) {
-  if (auto name = dyn_cast<NameLoc>(op->getLoc()))
-    return name.getName().str();
-  return "";
-}
-
 namespace {
 /// Emits one function as a program.
 class ProgramEmitter {
@@ -173,7 +167,7 @@ LogicalResult ProgramEmitter::emit(AtenOp op) {
   plan::Instruction instruction;
   instruction.kind = plan::OpKind::Aten;
   instruction.op = op.getCallee().str();
-  instruction.module = moduleOf(op);
+  instruction.module = markedPathOf(op).str();
   FailureOr<std::vector<plan::Arg>> args =
       toArgs(op, op.getArgs(), op.getInputs());
   if (failed(args))
@@ -196,7 +190,7 @@ LogicalResult ProgramEmitter::emit(AtenVjpOp op) {
   plan::Instruction instruction;
   instruction.kind = plan::OpKind::AtenVjp;
   instruction.op = op.getCallee().str();
-  instruction.module = moduleOf(op);
+  instruction.module = markedPathOf(op).str();
   FailureOr<std::vector<plan::Arg>> args =
       toArgs(op, op.getArgs(), op.getInputs());
   if (failed(args))
@@ -225,7 +219,7 @@ FailureOr<plan::Instruction> ProgramEmitter::describe(Operation *op,
     return op->emitOpError("needs the module attribute '") << kMeshAttr << "'";
   plan::Instruction instruction;
   instruction.kind = kind;
-  instruction.module = moduleOf(op);
+  instruction.module = markedPathOf(op).str();
   instruction.collective =
       llvm::TypeSwitch<Operation *, plan::Collective>(op)
           .Case<AllReduceOp, AllReduceStartOp>(
@@ -282,7 +276,7 @@ void ProgramEmitter::emit(WaitOp op) {
   plan::Instruction instruction;
   instruction.kind = plan::OpKind::Wait;
   instruction.op = "nxdt::wait";
-  instruction.module = moduleOf(op);
+  instruction.module = markedPathOf(op).str();
   std::vector<plan::ValueRef> results, inputs;
   for (Value result : op.getResults())
     results.push_back({numbers.lookup(result)});

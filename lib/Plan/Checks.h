@@ -20,6 +20,20 @@ namespace nxdt::plan {
 /// Ends in a UserError that says where, and this.
 using Fail = std::function<void(const std::string &message)>;
 
+/// Calls `visit` with every value index that the instruction reads.
+template <typename Visit>
+void forEachUse(const Instruction &instruction, Visit visit) {
+  for (const Arg &arg : instruction.args) {
+    if (const auto *ref = std::get_if<ValueRef>(&arg))
+      visit(ref->index);
+    else if (const auto *refs = std::get_if<std::vector<ValueRef>>(&arg))
+      for (ValueRef item : *refs)
+        visit(item.index);
+  }
+  for (int32_t index : instruction.gradOuts)
+    visit(index);
+}
+
 /// The plan's head and its buffers.
 void verifyBuffers(const Plan &plan, const std::string &what);
 

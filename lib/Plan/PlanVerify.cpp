@@ -17,20 +17,6 @@
 namespace nxdt::plan {
 namespace {
 
-/// Calls `visit` with every value index that the instruction reads.
-template <typename Visit>
-void forEachUse(const Instruction &instruction, Visit visit) {
-  for (const Arg &arg : instruction.args) {
-    if (const auto *ref = std::get_if<ValueRef>(&arg))
-      visit(ref->index);
-    else if (const auto *refs = std::get_if<std::vector<ValueRef>>(&arg))
-      for (ValueRef item : *refs)
-        visit(item.index);
-  }
-  for (int32_t index : instruction.gradOuts)
-    visit(index);
-}
-
 /// Tensors among the arguments, absent ones of lists too.
 int64_t tensorArguments(const Instruction &instruction) {
   int64_t count = 0;

@@ -65,13 +65,10 @@ private:
     for (const auto &[start, pending] : underWay) {
       std::string which = ", which instruction " + std::to_string(start) +
                           " started and nobody has waited for";
-      for (const Arg &arg : instruction.args)
-        for (int32_t value : valuesOf(arg))
-          if (isAmong(value, pending.results))
-            failAt(at, "uses the value " + std::to_string(value) + which);
-      for (int32_t value : instruction.gradOuts)
+      forEachUse(instruction, [&](int32_t value) {
         if (isAmong(value, pending.results))
           failAt(at, "uses the value " + std::to_string(value) + which);
+      });
       for (int32_t value : changedBy(instruction))
         if (isAmong(value, pending.inputs))
           failAt(at, "changes the value " + std::to_string(value) +
@@ -84,9 +81,8 @@ private:
 
   void start(const Instruction &instruction) {
     Pending pending;
-    for (const Arg &arg : instruction.args)
-      for (int32_t value : valuesOf(arg))
-        pending.inputs.push_back(value);
+    forEachUse(instruction,
+               [&](int32_t value) { pending.inputs.push_back(value); });
     pending.results = instruction.outs;
     for (int32_t value : pending.results) {
       int32_t buffer = program.values[value].buffer;

@@ -10,14 +10,15 @@
 using namespace mlir;
 using namespace nxdt;
 
-bool nxdt::isBackward(Operation *op) {
+StringRef nxdt::markedPathOf(Operation *op) {
   auto name = dyn_cast<NameLoc>(op->getLoc());
-  return name && name.getName().getValue().ends_with("^");
+  return name ? name.getName().getValue() : StringRef();
 }
 
+bool nxdt::isBackward(Operation *op) { return markedPathOf(op).ends_with("^"); }
+
 StringRef nxdt::modulePathOf(Operation *op) {
-  auto name = dyn_cast<NameLoc>(op->getLoc());
-  return name ? name.getName().getValue().rtrim('^') : StringRef();
+  return markedPathOf(op).rtrim('^');
 }
 
 bool nxdt::communicates(Operation *op) {

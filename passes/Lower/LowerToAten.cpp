@@ -49,8 +49,8 @@ struct LowerToAtenPass : nxdt::impl::LowerToAtenBase<LowerToAtenPass> {
     SmallVector<Operation *> typed;
     for (auto func : getOperation().getOps<func::FuncOp>())
       for (Operation &op : func.front().without_terminator())
-        if (!isa<AtenOp, AtenVjpOp, AccumulateOp, AdamWOp, SgdOp, WaitOp>(op) &&
-            !isCollective(&op) && !isStart(&op))
+        if (!isa<AtenOp, AtenVjpOp, AccumulateOp, AdamWOp, SgdOp>(op) &&
+            !isCommunication(&op))
           typed.push_back(&op);
     for (Operation *op : typed) {
       OpBuilder builder(op);

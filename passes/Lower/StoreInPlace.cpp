@@ -214,8 +214,7 @@ void ProgramStores::storeResults() {
 LogicalResult ProgramStores::run() {
   SmallVector<Operation *> typed;
   for (Operation &op : func.front().without_terminator())
-    if (!isa<AtenOp, AtenVjpOp, WaitOp>(op) && !isCollective(&op) &&
-        !isStart(&op))
+    if (!isa<AtenOp, AtenVjpOp>(op) && !isCommunication(&op))
       typed.push_back(&op);
   for (Operation *op : typed)
     if (failed(lowerTyped(op)))

@@ -11,11 +11,6 @@
 using namespace mlir;
 using namespace nxdt;
 
-static StringRef modulePath(Operation *op) {
-  auto name = dyn_cast<NameLoc>(op->getLoc());
-  return name ? name.getName().getValue() : StringRef();
-}
-
 static StringRef reasonOf(Operation *op) {
   return op->getAttrOfType<StringAttr>("reason").getValue();
 }
@@ -29,7 +24,7 @@ WaitOp nxdt::startTogether(OpBuilder &builder,
   for (Operation *op : collectives) {
     operands.push_back(op->getOperand(0));
     types.push_back(op->getResult(0).getType());
-    modules.push_back(modulePath(op));
+    modules.push_back(markedPathOf(op));
     reasons.push_back(reasonOf(op));
   }
   OperationState state(first->getLoc(),

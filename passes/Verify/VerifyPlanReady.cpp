@@ -202,8 +202,7 @@ void ProgramVerifier::follow(Operation *op) {
 }
 
 void ProgramVerifier::verifyOp(Operation *op) {
-  if (!isa<AtenOp, AtenVjpOp, WaitOp, func::ReturnOp>(op) &&
-      !isCollective(op) && !isStart(op)) {
+  if (!isa<AtenOp, AtenVjpOp, func::ReturnOp>(op) && !isCommunication(op)) {
     fail(op) << "'" << op->getName().getStringRef() << "' is left in program @"
              << func.getName()
              << "; only nxdt.aten, nxdt.aten_vjp and collectives have a place "

@@ -57,6 +57,12 @@ inline bool isStart(mlir::Operation *op) {
       op);
 }
 
+/// A collective, a start or a wait: what a plan has an instruction of its own
+/// for, whatever libtorch's operators are.
+inline bool isCommunication(mlir::Operation *op) {
+  return isCollective(op) || isStart(op) || mlir::isa<WaitOp>(op);
+}
+
 /// The wait for what `start` started.
 WaitOp waitOf(mlir::Operation *start);
 

@@ -9,6 +9,7 @@
 
 #include "nxdt/Plan/Plan.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
 
 #include <cstdint>
@@ -35,6 +36,12 @@ struct FlopCount {
 /// without.
 FlopCount countFlops(mlir::ModuleOp module, const plan::Plan &plan,
                      int64_t stage, int64_t microBatches);
+
+/// The functions of a stage with the programs that they became in its plan;
+/// `stage` as above.
+void forEachProgram(
+    mlir::ModuleOp module, const plan::Plan &plan, int64_t stage,
+    llvm::function_ref<void(mlir::func::FuncOp, const plan::Program &)> visit);
 
 /// FLOPs of one operation of such a program.
 double operatorFlops(mlir::Operation *op);

@@ -57,10 +57,12 @@ constexpr llvm::StringLiteral kBucketBytesAttr = "nxdt.bucket_bytes";
 /// Whether ranks exchange anything: all but taking the own part of a tensor.
 bool communicates(mlir::Operation *op);
 
+/// The path of the module that an op comes from, with the '^' of the backward;
+/// empty if it is not known.
+llvm::StringRef markedPathOf(mlir::Operation *op);
 /// Whether an op belongs to the backward: its module path ends with '^'.
 bool isBackward(mlir::Operation *op);
-/// The path of the module that an op comes from, without a '^'; empty if it is
-/// not known.
+/// The same without a '^'.
 llvm::StringRef modulePathOf(mlir::Operation *op);
 
 /// What a chain of sums began with: the argument that reads the accumulator;

@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+#include "OnAllRanks.h"
 #include "PlanBuilder.h"
 #include "nxdt/Support/UserError.h"
 #include "runtime/Comm/Loopback.h"
@@ -20,17 +21,6 @@ namespace nxdt::runtime {
 namespace {
 
 using namespace plan;
-
-void onAllRanks(const Plan &plan, const std::function<void(Executor &)> &body) {
-  comm::LoopbackWorld world(meshOf(plan), groupSpecs(plan));
-  world.run([&](comm::RankView &rank) {
-    ExecutorOptions options;
-    options.alwaysCheckTypes = true;
-    options.world = &rank;
-    Executor executor(plan, options);
-    body(executor);
-  });
-}
 
 std::vector<int64_t> resultShape(Collective kind, std::vector<int64_t> shape,
                                  int64_t dim, int64_t ranks) {

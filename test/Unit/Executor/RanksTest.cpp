@@ -9,6 +9,7 @@
 // arithmetic on the whole tensors.
 //
 //===----------------------------------------------------------------------===//
+#include "OnAllRanks.h"
 #include "PlanBuilder.h"
 #include "nxdt/Support/UserError.h"
 #include "runtime/Comm/Failure.h"
@@ -40,18 +41,6 @@ at::Tensor sliced(const at::Tensor &whole, const std::vector<DimSlice> &place) {
   for (size_t dim = 0; dim < place.size(); ++dim)
     out = out.narrow(int64_t(dim), place[dim].start, place[dim].valid);
   return out;
-}
-
-/// Runs `body` on every rank of the plan.
-void onAllRanks(const Plan &plan, const std::function<void(Executor &)> &body) {
-  comm::LoopbackWorld world(meshOf(plan), groupSpecs(plan));
-  world.run([&](comm::RankView &rank) {
-    ExecutorOptions options;
-    options.alwaysCheckTypes = true;
-    options.world = &rank;
-    Executor executor(plan, options);
-    body(executor);
-  });
 }
 
 PlanBuilder on(int64_t dp, int64_t tp) {
